@@ -1,0 +1,140 @@
+import { z } from 'zod'
+
+/** Languages a runner can announce in this version. */
+export const languageSchema = z.enum(['python', 'javascript'])
+export type Language = z.infer<typeof languageSchema>
+
+/** Isolation tiers by name; a runner announces those whose self-test passed. */
+export const isolationSchema = z.enum(['process'])
+export type Isolation = z.infer<typeof isolationSchema>
+
+/** How an execution ended. `internal_error` is a fault of the runner: retryable, never a score. */
+export const outcomeSchema = z.enum([
+  'ok',
+  'compile_error',
+  'runtime_error',
+  'time_limit',
+  'memory_limit',
+  'output_limit',
+  'killed',
+  'internal_error',
+])
+export type Outcome = z.infer<typeof outcomeSchema>
+
+const MIB = 1024 * 1024
+
+/** Limits of one execution. Ceilings here are the schema's; an operator may lower them further. */
+export const limitsSchema = z.strictObject({
+  wallMs: z.int().min(50).max(120_000).default(10_000),
+  cpuMs: z.int().min(50).max(120_000).default(5_000),
+  memoryBytes: z
+    .int()
+    .min(32 * MIB)
+    .max(8192 * MIB)
+    .default(1024 * MIB),
+  processes: z.int().min(1).max(512).default(32),
+  outputBytes: z
+    .int()
+    .min(1024)
+    .max(MIB)
+    .default(64 * 1024),
+  diskBytes: z
+    .int()
+    .min(MIB)
+    .max(1024 * MIB)
+    .default(16 * MIB),
+})
+export type Limits = z.infer<typeof limitsSchema>
+
+/** A path inside the sandbox's working folder: relative, no parent steps, no NUL or backslash. */
+export const sandboxPathSchema = z
+  .string()
+  .min(1)
+  .max(255)
+  .refine(
+    (path) =>
+      !path.startsWith('/') &&
+      !/[\0\\]/.test(path) &&
+      path.split('/').every((part) => part !== '' && part !== '.' && part !== '..' && part.length <= 200),
+    'expected a relative path without "..", "\\" or NUL',
+  )
+
+export const fileSchema = z.strictObject({
+  path: sandboxPathSchema,
+  content: z.string(),
+  encoding: z.enum(['utf-8', 'base64']).default('utf-8'),
+})
+export type SandboxFile = z.infer<typeof fileSchema>
+
+/**
+ * A check program: it runs in a sandbox of its own, never in the candidate's process.
+ * It sees `candidate` (and the name `entryPoint`) as a function whose calls are answered by the
+ * candidate's sandbox with plain data. If it defines `check`, that is called with the candidate.
+ */
+export const checkSchema = z.strictObject({
+  id: z.string().min(1).max(100),
+  entryPoint: z.string().regex(/^[A-Za-z_$][A-Za-z0-9_$]{0,127}$/),
+  source: z.string().min(1).max(MIB),
+  prelude: z.string().max(MIB).default('').describe('Code that the check program may use, run before it'),
+})
+export type Check = z.infer<typeof checkSchema>
+
+/** `POST /api/executions`. Without `checks` the entry file runs as a program. */
+export const executionRequestSchema = z.strictObject({
+  language: languageSchema,
+  files: z.array(fileSchema).min(1).max(64),
+  entry: sandboxPathSchema.optional().describe('File to run; the first file if absent'),
+  args: z.array(z.string().max(4096)).max(64).default([]),
+  stdin: z
+    .string()
+    .max(4 * MIB)
+    .default(''),
+  limits: limitsSchema.prefault({}),
+  isolation: isolationSchema.default('process'),
+  checks: z.array(checkSchema).max(64).default([]),
+})
+export type ExecutionRequest = z.infer<typeof executionRequestSchema>
+export type ExecutionInput = z.input<typeof executionRequestSchema>
+
+export const verdictSchema = z.enum(['pass', 'fail', 'error'])
+export type Verdict = z.infer<typeof verdictSchema>
+
+/**
+ * One check's judgement. It exists only as a record from the checker, bound to a nonce the
+ * candidate never sees, to the candidate's hash and to the number of calls made and answered.
+ */
+export const checkResultSchema = z.object({
+  checkId: z.string(),
+  verdict: verdictSchema,
+  evidence: z.string().describe('Why, in at most 4 KiB; empty for a pass'),
+  calls: z.int().describe('Calls the check program made of the candidate'),
+  answered: z.int().describe('Calls that came back with plain data or an exception'),
+  candidateSha256: z.string(),
+  durationMs: z.number(),
+})
+export type CheckResult = z.infer<typeof checkResultSchema>
+
+export const executionResultSchema = z.object({
+  id: z.string(),
+  outcome: outcomeSchema,
+  exitCode: z.int().nullable(),
+  signal: z.string().nullable(),
+  stdout: z.string(),
+  stderr: z.string(),
+  truncated: z.object({ stdout: z.boolean(), stderr: z.boolean() }),
+  wallMs: z.number(),
+  cpuMs: z.number().nullable(),
+  queueMs: z.number().describe('Waiting for a slot of a runner'),
+  startupMs: z.number().describe('Preparing the sandbox'),
+  peakMemoryBytes: z.int().nullable(),
+  isolation: z.object({
+    requested: isolationSchema,
+    achieved: isolationSchema,
+    enforced: z.array(z.string()).describe('What really held: namespaces, limits, filters'),
+  }),
+  runtime: z.object({ language: languageSchema, version: z.string() }),
+  runnerId: z.string(),
+  checks: z.array(checkResultSchema),
+  message: z.string().optional().describe('For internal_error: what went wrong, for the operator'),
+})
+export type ExecutionResult = z.infer<typeof executionResultSchema>

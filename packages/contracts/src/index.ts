@@ -1,0 +1,7 @@
+export * from './api-key.ts'
+export * from './completion.ts'
+export * from './execution.ts'
+export * from './headers.ts'
+export * from './loop.ts'
+export * from './problem.ts'
+export * from './runner-frames.ts'

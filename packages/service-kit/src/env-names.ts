@@ -1,0 +1,88 @@
+/**
+ * Every environment variable of Loopgate, with its default and meaning. One table for all
+ * processes, so that they may share an environment; `docs/configuration.md` is made from it.
+ */
+type EnvName = { readonly used: string; readonly default: string; readonly text: string }
+
+export const ENV_NAMES: Readonly<Record<string, EnvName>> = {
+  LOOPGATE_HOST: { used: 'gateway', default: '127.0.0.1', text: 'Address the gateway listens on' },
+  LOOPGATE_PORT: { used: 'gateway', default: '8080', text: 'Port the gateway listens on; 0 picks a free one' },
+  LOOPGATE_LOG_LEVEL: { used: 'all', default: 'info', text: 'trace, debug, info, warn, error, fatal or silent' },
+  LOOPGATE_REDIS_URL: {
+    used: 'gateway, loop-worker',
+    default: '-',
+    text: 'Redis; without it the commands of this repository start a private one',
+  },
+  LOOPGATE_QUEUE_REDIS_URL: {
+    used: 'gateway, loop-worker',
+    default: 'LOOPGATE_REDIS_URL',
+    text: 'Redis of queues and loops (noeviction, AOF), if it is not the one of the cache',
+  },
+  LOOPGATE_KEY_PREFIX: { used: 'gateway, loop-worker', default: 'lg', text: 'Prefix of every Redis key' },
+  LOOPGATE_API_KEYS: {
+    used: 'gateway',
+    default: '[]',
+    text: 'JSON list of {tenant, name, sha256, scopes}; sha256 is the hex digest of the key',
+  },
+  LOOPGATE_RUNNER_TOKEN: { used: 'gateway, sandbox-runner', default: '-', text: 'Token with which runners attach' },
+  LOOPGATE_CACHE_SECRET: {
+    used: 'gateway',
+    default: 'made at first start, kept in Redis',
+    text: 'Secret of the installation that cache keys are made with; the same on every replica',
+  },
+  LOOPGATE_CACHE_TTL_SECONDS: { used: 'gateway', default: '604800', text: 'How long a generation is kept' },
+  LOOPGATE_CACHE_MEMORY_BYTES: { used: 'gateway', default: '67108864', text: 'Size of the in-process cache' },
+  LOOPGATE_UPSTREAM_URL: { used: 'gateway', default: 'https://api.cerebras.ai', text: 'Origin of the Cerebras API' },
+  LOOPGATE_UPSTREAM_FIRST_BYTE_MS: { used: 'gateway', default: '60000', text: 'Longest wait for the upstream headers' },
+  LOOPGATE_UPSTREAM_IDLE_MS: { used: 'gateway', default: '30000', text: 'Longest gap between two pieces of a reply' },
+  LOOPGATE_UPSTREAM_TOTAL_MS: { used: 'gateway', default: '600000', text: 'Longest duration of one upstream call' },
+  LOOPGATE_EXECUTION_QUEUE_MS: { used: 'gateway', default: '120000', text: 'Longest wait of an execution for a slot' },
+  LOOPGATE_EXECUTION_QUEUE_MAX: { used: 'gateway', default: '10000', text: 'Executions that may wait for a slot' },
+  LOOPGATE_GATEWAY_URL: { used: 'loop-worker, sandbox-runner', default: '-', text: 'Base URL of the gateway' },
+  LOOPGATE_SERVICE_KEY: {
+    used: 'loop-worker',
+    default: '-',
+    text: 'API key of the worker: scopes complete and execute',
+  },
+  LOOPGATE_WORKER_CONCURRENCY: { used: 'loop-worker', default: '32', text: 'Slices that one worker runs at once' },
+  LOOPGATE_WORKER_PORT: {
+    used: 'loop-worker',
+    default: '0',
+    text: 'Port of the health and metrics page of the worker',
+  },
+  LOOPGATE_SLICE_MS: { used: 'loop-worker', default: '5000', text: 'Quantum after which a loop yields to the others' },
+  LOOPGATE_STALL_MS: { used: 'loop-worker', default: '10000', text: 'How long a dead worker keeps its slice' },
+  LOOPGATE_RUNNER_ID: { used: 'sandbox-runner', default: 'host name and a random part', text: 'Name of the runner' },
+  LOOPGATE_RUNNER_SLOTS: { used: 'sandbox-runner', default: 'twice the cores', text: 'Executions that run at once' },
+  LOOPGATE_RUNNER_UID: {
+    used: 'sandbox-runner',
+    default: '65534',
+    text: 'User that starts sandboxes when the runner itself is root',
+  },
+  LOOPGATE_BWRAP_PATH: { used: 'sandbox-runner', default: 'found on PATH', text: 'The bubblewrap program' },
+  LOOPGATE_PYTHON_PATH: { used: 'sandbox-runner', default: 'found in /usr/bin', text: 'The Python of the sandboxes' },
+  LOOPGATE_NODE_PATH: {
+    used: 'sandbox-runner',
+    default: 'the Node that runs the runner',
+    text: 'The Node of the sandboxes',
+  },
+  LOOPGATE_SIM_PORT: { used: 'cerebras-sim', default: '8081', text: 'Port the simulator listens on' },
+  LOOPGATE_SIM_HOST: { used: 'cerebras-sim', default: '127.0.0.1', text: 'Address the simulator listens on' },
+  LOOPGATE_SIM_KEYS: {
+    used: 'cerebras-sim',
+    default: 'any key that begins with csk-',
+    text: 'Comma separated keys that the simulator accepts',
+  },
+  LOOPGATE_SIM_TOKENS_PER_SECOND: {
+    used: 'cerebras-sim',
+    default: '0',
+    text: 'Pace of a simulated generation; 0 is as fast as possible',
+  },
+  LOOPGATE_SIM_LIMITS: {
+    used: 'cerebras-sim',
+    default: 'off',
+    text: 'off, free or developer: the rate limits of that tier',
+  },
+  LOOPGATE_REDIS_PORT: { used: 'npm start, npm run demo', default: 'a free one', text: 'Port of the private Redis' },
+  LOOPGATE_TEST_REDIS_URL: { used: 'npm test', default: 'a private one', text: 'Redis of the test suite' },
+}
