@@ -59,12 +59,18 @@ export function pinnedNode() {
   const pinned = join(ROOT, 'node_modules', `node-${process.platform}-${process.arch}`, 'bin', 'node')
   if (existsSync(pinned)) return pinned
   if (Number(process.versions.node.split('.')[0]) >= NODE_MAJOR) return process.execPath
-  return fail(`Loopgate runs on Node ${NODE_MAJOR}, which is not packaged for ${process.platform}-${process.arch} here. Please install Node ${NODE_MAJOR} and run the command with it.`)
+  return fail(
+    `Loopgate runs on Node ${NODE_MAJOR}, which is not packaged for ${process.platform}-${process.arch} here. Please install Node ${NODE_MAJOR} and run the command with it.`,
+  )
 }
 
 /** Environment of every child: the project's programs first on PATH. */
 export function childEnv(extra = {}) {
-  const folders = [dirname(pinnedNode()), join(ROOT, 'node_modules', '.bin'), join(ROOT, '.loopgate', 'toolchain', 'bin')]
+  const folders = [
+    dirname(pinnedNode()),
+    join(ROOT, 'node_modules', '.bin'),
+    join(ROOT, '.loopgate', 'toolchain', 'bin'),
+  ]
   return { ...process.env, PATH: [...folders, process.env.PATH ?? ''].join(delimiter), ...extra }
 }
 

@@ -84,5 +84,10 @@ export const ENV_NAMES: Readonly<Record<string, EnvName>> = {
     text: 'off, free or developer: the rate limits of that tier',
   },
   LOOPGATE_REDIS_PORT: { used: 'npm start, npm run demo', default: 'a free one', text: 'Port of the private Redis' },
+  LOOPGATE_REDIS_SERVER: {
+    used: 'npm start, npm run demo',
+    default: 'found or brought',
+    text: 'The redis-server program that the private Redis is started with',
+  },
   LOOPGATE_TEST_REDIS_URL: { used: 'npm test', default: 'a private one', text: 'Redis of the test suite' },
 }
