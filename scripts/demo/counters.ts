@@ -1,0 +1,44 @@
+import type { Client } from '@loopgate/client'
+
+/** What the demo shows of the gateway's own /metrics; every figure is the growth since `zero`. */
+export type Counters = {
+  readonly iterations: number
+  readonly duplicatesSkipped: number
+  readonly upstreamCalls: number
+  readonly generations: Readonly<Record<'hit' | 'miss' | 'coalesced' | 'bypass', number>>
+  readonly executions: Readonly<Record<string, number>>
+}
+
+/** Reads the counters of the gateway once. */
+export async function readCounters(client: Client): Promise<Counters> {
+  const metrics = await client.metrics()
+  const generations = (outcome: string): number => metrics.sum('loopgate_generations_total', { outcome })
+  return {
+    iterations: metrics.sum('loopgate_loop_iterations_total'),
+    duplicatesSkipped: metrics.sum('loopgate_loop_duplicates_total'),
+    upstreamCalls: metrics.sum('loopgate_upstream_requests_total'),
+    generations: {
+      hit: generations('hit'),
+      miss: generations('miss'),
+      coalesced: generations('coalesced'),
+      bypass: generations('bypass'),
+    },
+    executions: metrics.byLabel('loopgate_executions_total', 'outcome'),
+  }
+}
+
+/** Growth from one reading to a later one. */
+export function growth(from: Counters, to: Counters): Counters {
+  const minus = (a: Readonly<Record<string, number>>, b: Readonly<Record<string, number>>) =>
+    Object.fromEntries(Object.entries(a).map(([name, value]) => [name, value - (b[name] ?? 0)]))
+  return {
+    iterations: to.iterations - from.iterations,
+    duplicatesSkipped: to.duplicatesSkipped - from.duplicatesSkipped,
+    upstreamCalls: to.upstreamCalls - from.upstreamCalls,
+    generations: minus(to.generations, from.generations) as Counters['generations'],
+    executions: minus(to.executions, from.executions),
+  }
+}
+
+export const total = (counts: Readonly<Record<string, number>>): number =>
+  Object.values(counts).reduce((sum, value) => sum + value, 0)

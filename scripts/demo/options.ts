@@ -1,0 +1,67 @@
+import { parseArgs } from 'node:util'
+
+export type DemoOptions = {
+  readonly problems: number
+  readonly budget: number
+  readonly fanOut: number
+  readonly json: boolean
+  readonly keep: boolean
+}
+
+export const HELP = `npm run demo [-- options]
+
+Solves HumanEval with a loop for each problem, through the whole of Loopgate, against a simulated
+Cerebras that answers with recorded output of a real model. Needs no key.
+
+  --problems N   how many of the 164 problems, from the first on   (default 164)
+  --budget B     iterations each loop may spend, 1 to 100          (default 25)
+  --fan-out F    iterations of a wave that run at once, 1 to 100   (default 8)
+  --json         print one JSON object last, on stdout
+  --keep         keep the stack up afterwards, until Ctrl-C
+`
+
+/** A bad argument, told in one sentence. */
+export class UsageError extends Error {}
+
+/**
+ * Parses the arguments of the demo; null asks for the help text.
+ * @throws UsageError naming the option and what it takes
+ */
+export function parseOptions(args: readonly string[]): DemoOptions | null {
+  const values = read(args)
+  if (values.help) return null
+  return {
+    problems: whole('problems', values.problems, 164),
+    budget: whole('budget', values.budget, 100),
+    fanOut: whole('fan-out', values['fan-out'], 100),
+    json: values.json,
+    keep: values.keep,
+  }
+}
+
+function read(args: readonly string[]) {
+  try {
+    const { values } = parseArgs({
+      args: [...args],
+      options: {
+        problems: { type: 'string', default: '164' },
+        budget: { type: 'string', default: '25' },
+        'fan-out': { type: 'string', default: '8' },
+        json: { type: 'boolean', default: false },
+        keep: { type: 'boolean', default: false },
+        help: { type: 'boolean', default: false },
+      },
+    })
+    return values
+  } catch (cause) {
+    throw new UsageError(`${(cause as Error).message}\n\n${HELP}`, { cause })
+  }
+}
+
+function whole(name: string, text: string, max: number): number {
+  const value = Number(text)
+  if (!Number.isInteger(value) || value < 1 || value > max) {
+    throw new UsageError(`--${name} takes a whole number from 1 to ${max}, not "${text}"`)
+  }
+  return value
+}
