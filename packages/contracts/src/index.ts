@@ -1,4 +1,5 @@
 export * from './api-key.ts'
+export * from './api-lists.ts'
 export * from './completion.ts'
 export * from './execution.ts'
 export * from './headers.ts'

@@ -1,0 +1,104 @@
+import type {
+  CacheOutcome,
+  ExecutionInput,
+  ExecutionResult,
+  LoopEvent,
+  LoopInput,
+  LoopList,
+  LoopState,
+  LoopView,
+  RunnerView,
+} from '@loopgate/contracts'
+import type { Dispatcher } from 'undici'
+
+export type ClientOptions = {
+  /** Origin of the gateway, e.g. `http://127.0.0.1:8080`. */
+  readonly baseUrl: string
+  readonly apiKey: string
+  /** Tries after the first for a retryable failure; default 2. 0 leaves retrying to the caller. */
+  readonly retries?: number
+  /** Longest wait between two tries, whatever `retry-after` says; default 30,000. */
+  readonly maxRetryDelayMs?: number
+  /** Connections to the gateway; default 256. */
+  readonly connections?: number
+  /** Longest wait for the headers of a reply; default 600,000 (an execution may queue and then run). */
+  readonly replyTimeoutMs?: number
+  /** For tests: another undici dispatcher; the client then does not close it. */
+  readonly dispatcher?: Dispatcher
+  /** For tests: the source of jitter, in [0, 1). */
+  readonly random?: () => number
+}
+
+export type CallOptions = { readonly signal?: AbortSignal }
+
+/** The parts of a chat completion that callers of this client read. */
+export type ChatCompletion = {
+  readonly choices: ReadonlyArray<{
+    readonly message: { readonly content?: string | null }
+    readonly finish_reason: string | null
+  }>
+  readonly usage?:
+    | { readonly prompt_tokens: number; readonly completion_tokens: number; readonly total_tokens: number }
+    | undefined
+}
+
+export type ChatReply = {
+  readonly body: ChatCompletion
+  readonly cache: CacheOutcome
+  /** Key of the generation, null on a reply that is not shared. */
+  readonly key: string | null
+  readonly requestId: string | null
+}
+
+/** Sum of all series of the metric that carry these labels; 0 if there is none. */
+export type MetricsLookup = (name: string, labels?: Readonly<Record<string, string>>) => number
+
+/**
+ * The gateway's API. Every method throws ApiError: for a refusal with the status and code of the
+ * reply, for a gateway that cannot be reached with status 0 and code `unreachable`.
+ */
+export type Client = {
+  readonly completions: {
+    /** `POST /v1/chat/completions`, not streamed. */
+    readonly chat: (
+      body: Readonly<Record<string, unknown>>,
+      options?: CallOptions & { readonly sampleIndex?: number; readonly loopId?: string },
+    ) => Promise<ChatReply>
+  }
+  readonly executions: {
+    /** `POST /api/executions`; aborting the signal kills the execution. */
+    readonly run: (
+      input: ExecutionInput,
+      options?: CallOptions & { readonly loopId?: string },
+    ) => Promise<ExecutionResult>
+  }
+  readonly loops: {
+    /** `POST /api/loops`; without a key of the caller's, one is made so that retries create one loop. */
+    readonly create: (
+      input: LoopInput,
+      options?: CallOptions & { readonly idempotencyKey?: string },
+    ) => Promise<LoopView>
+    readonly get: (id: string, options?: CallOptions) => Promise<LoopView>
+    readonly list: (
+      page?: CallOptions & { readonly after?: string; readonly limit?: number; readonly state?: LoopState },
+    ) => Promise<LoopList>
+    /** `POST /api/loops/{id}/cancel`. */
+    readonly cancel: (id: string, options?: CallOptions) => Promise<LoopView>
+    /** `POST /api/loops/{id}/resume`: a paused loop runs again. */
+    readonly resume: (id: string, options?: CallOptions) => Promise<LoopView>
+    /**
+     * `GET /api/loops/{id}/events?after=`: each event once, in order, over any number of cut
+     * connections; ends after the event of a terminal state.
+     */
+    readonly events: (
+      id: string,
+      options?: CallOptions & { readonly after?: number },
+    ) => AsyncGenerator<LoopEvent, void>
+    /** The loop once it is in a terminal state. */
+    readonly wait: (id: string, options?: CallOptions) => Promise<LoopView>
+  }
+  readonly runners: { readonly list: (options?: CallOptions) => Promise<RunnerView[]> }
+  /** `GET /metrics`, parsed. */
+  readonly metrics: (options?: CallOptions) => Promise<MetricsLookup>
+  readonly close: () => Promise<void>
+}
