@@ -1,0 +1,3 @@
+export * from './find.ts'
+export * from './humaneval.ts'
+export * from './recorded.ts'
