@@ -1,4 +1,5 @@
 import type { Client } from '@loopgate/client'
+import { cacheOutcomeSchema, outcomeSchema } from '@loopgate/contracts'
 
 /** What the demo shows of the gateway's own /metrics; every figure is the growth since `zero`. */
 export type Counters = {
@@ -11,19 +12,15 @@ export type Counters = {
 
 /** Reads the counters of the gateway once. */
 export async function readCounters(client: Client): Promise<Counters> {
-  const metrics = await client.metrics()
-  const generations = (outcome: string): number => metrics.sum('loopgate_generations_total', { outcome })
+  const metric = await client.metrics()
+  const byOutcome = <T extends string>(name: string, outcomes: readonly T[]) =>
+    Object.fromEntries(outcomes.map((outcome) => [outcome, metric(name, { outcome })])) as Record<T, number>
   return {
-    iterations: metrics.sum('loopgate_loop_iterations_total'),
-    duplicatesSkipped: metrics.sum('loopgate_loop_duplicates_total'),
-    upstreamCalls: metrics.sum('loopgate_upstream_requests_total'),
-    generations: {
-      hit: generations('hit'),
-      miss: generations('miss'),
-      coalesced: generations('coalesced'),
-      bypass: generations('bypass'),
-    },
-    executions: metrics.byLabel('loopgate_executions_total', 'outcome'),
+    iterations: metric('loopgate_loop_iterations_total'),
+    duplicatesSkipped: metric('loopgate_loop_duplicates_total'),
+    upstreamCalls: metric('loopgate_upstream_requests_total'),
+    generations: byOutcome('loopgate_generations_total', cacheOutcomeSchema.options),
+    executions: byOutcome('loopgate_executions_total', outcomeSchema.options),
   }
 }
 

@@ -2,7 +2,7 @@
 import { createClient } from '@loopgate/client'
 import { runningStack } from '../stack/dev-file.ts'
 import { StackError } from '../stack/ports.ts'
-import { STATE_FOLDER, startStack } from '../stack/stack.ts'
+import { startStack, stateFolder } from '../stack/stack.ts'
 import { HELP, parseOptions, UsageError, type DemoOptions } from './options.ts'
 import { compareWithLastRun } from './previous-run.ts'
 import { demoProblems } from './problems.ts'
@@ -22,12 +22,12 @@ interrupted.catch(() => {})
 
 /** The stack that is already up, else one of our own. */
 async function connect() {
-  const running = runningStack(STATE_FOLDER)
+  const running = runningStack(stateFolder())
   if (running) {
     say(`using the stack that is up at ${running.gatewayUrl}`)
     return { dev: running, gaveUp: new Promise<string>(() => {}), stop: async () => {} }
   }
-  const stack = await startStack({ say, strictPorts: false, cerebrasKey: null })
+  const stack = await startStack({ say, strictPorts: false, cerebrasKey: null, stateFolder: stateFolder() })
   return { dev: stack.dev(), gaveUp: stack.gaveUp, stop: stack.stop }
 }
 
@@ -48,7 +48,7 @@ async function demo(options: DemoOptions): Promise<void> {
     progress.end()
     const report = makeReport(ended, counters, elapsedMs)
     say(renderReport(report))
-    tellRerun(compareWithLastRun(STATE_FOLDER, options, ended), report.upstreamCalls)
+    tellRerun(compareWithLastRun(stateFolder(), options, ended), report.upstreamCalls)
     if (options.json) process.stdout.write(`${JSON.stringify(report)}\n`)
     if (report.mismatches.length > 0) process.exitCode = 1
     if (options.keep) {

@@ -1,6 +1,6 @@
 // npm start: gateway, worker, runner, simulator and Redis, up until Ctrl-C.
 import { StackError } from './ports.ts'
-import { startStack } from './stack.ts'
+import { startStack, stateFolder } from './stack.ts'
 
 const say = (text: string): void => void process.stdout.write(`loopgate: ${text}\n`)
 const cerebrasKey = process.env['CEREBRAS_API_KEY'] || null
@@ -10,7 +10,7 @@ try {
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
       process.on(signal, () => resolve(`stopping on ${signal}`))
   })
-  const stack = await startStack({ say, strictPorts: true, cerebrasKey })
+  const stack = await startStack({ say, strictPorts: true, cerebrasKey, stateFolder: stateFolder() })
   const { gatewayUrl, apiKey, upstreamUrl } = stack.dev()
   say(`gateway   ${gatewayUrl}   (OpenAI clients: base URL ${gatewayUrl}/v1)`)
   say(`API key   ${apiKey}`)
@@ -19,7 +19,7 @@ try {
       ? `upstream  simulator at ${upstreamUrl} with recorded answers; set CEREBRAS_API_KEY for the real API`
       : `upstream  ${upstreamUrl}`,
   )
-  say('keys, addresses and pids stand in .loopgate/dev.json, logs in .loopgate/logs; Ctrl-C stops everything')
+  say(`keys, addresses and pids stand in ${stateFolder()}/dev.json, logs beside it; Ctrl-C stops everything`)
   const failure = stack.gaveUp.then((reason) => {
     process.exitCode = 1
     return reason

@@ -16,8 +16,10 @@ import {
   type StackLayout,
 } from './services.ts'
 
-export const ROOT = fileURLToPath(new URL('../..', import.meta.url))
-export const STATE_FOLDER = join(ROOT, '.loopgate')
+const ROOT = fileURLToPath(new URL('../..', import.meta.url))
+
+/** Where keys, logs and the data of the private Redis live. */
+export const stateFolder = (): string => process.env['LOOPGATE_STATE_FOLDER'] || join(ROOT, '.loopgate')
 
 export type StackOptions = {
   readonly say: (text: string) => void
@@ -25,6 +27,7 @@ export type StackOptions = {
   readonly strictPorts: boolean
   /** Provider key of the real API; null runs the simulator. */
   readonly cerebrasKey: string | null
+  readonly stateFolder: string
 }
 
 export type Stack = {
@@ -39,16 +42,17 @@ export type Stack = {
  * @throws StackError with a sentence for the user; what was started by then is stopped
  */
 export async function startStack(options: StackOptions): Promise<Stack> {
-  mkdirSync(STATE_FOLDER, { recursive: true })
-  if (runningStack(STATE_FOLDER)) {
+  const { stateFolder } = options
+  mkdirSync(stateFolder, { recursive: true })
+  if (runningStack(stateFolder)) {
     throw new StackError(
-      'Loopgate is already running from this folder: stop it first, or use it (see .loopgate/dev.json).',
+      'Loopgate is already running from this folder: stop it first, or use it (see dev.json in its state folder).',
     )
   }
   const up: Managed[] = []
   const gaveUp = Promise.withResolvers<string>()
   const stop = async (): Promise<void> => {
-    removeDevFile(STATE_FOLDER)
+    removeDevFile(stateFolder)
     for (const managed of up.toReversed()) await managed.stop()
   }
 
@@ -63,7 +67,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   })
   const events: ManagedEvents = {
     say: options.say,
-    restarted: () => writeDevFile(STATE_FOLDER, dev()),
+    restarted: () => writeDevFile(stateFolder, dev()),
     gaveUp: gaveUp.resolve,
   }
   try {
@@ -72,17 +76,17 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     await stop()
     throw error
   }
-  writeDevFile(STATE_FOLDER, dev())
+  writeDevFile(stateFolder, dev())
   return { dev, gaveUp: gaveUp.promise, stop }
 }
 
-async function plan({ strictPorts, cerebrasKey }: StackOptions): Promise<StackLayout> {
-  const keys = localKeys(STATE_FOLDER)
+async function plan({ strictPorts, cerebrasKey, stateFolder }: StackOptions): Promise<StackLayout> {
+  const keys = localKeys(stateFolder)
   const simulatorPort = cerebrasKey === null ? await choosePort('LOOPGATE_SIM_PORT', 8081, strictPorts) : null
   const given = process.env['LOOPGATE_REDIS_URL']
   return {
     root: ROOT,
-    stateFolder: STATE_FOLDER,
+    stateFolder,
     keys,
     gatewayPort: await choosePort('LOOPGATE_PORT', 8080, strictPorts),
     simulatorPort,

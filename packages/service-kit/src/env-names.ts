@@ -84,6 +84,11 @@ export const ENV_NAMES: Readonly<Record<string, EnvName>> = {
     text: 'off, free or developer: the rate limits of that tier',
   },
   LOOPGATE_REDIS_PORT: { used: 'npm start, npm run demo', default: 'a free one', text: 'Port of the private Redis' },
+  LOOPGATE_STATE_FOLDER: {
+    used: 'npm start, npm run demo',
+    default: '.loopgate',
+    text: 'Where keys, logs and the data of the private Redis are kept',
+  },
   LOOPGATE_REDIS_SERVER: {
     used: 'npm start, npm run demo',
     default: 'found or brought',

@@ -1,0 +1,92 @@
+import { spawn, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync, readFileSync } from 'node:fs'
+import { createServer, type AddressInfo } from 'node:net'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import t from 'tap'
+import type { DevFile } from '../stack/dev-file.ts'
+import { testFolder } from './test-stack.ts'
+
+const MAIN = fileURLToPath(new URL('../stack/main.ts', import.meta.url))
+const FREE_PORTS = { LOOPGATE_PORT: '0', LOOPGATE_SIM_PORT: '0', LOOPGATE_WORKER_PORT: '0', LOOPGATE_REDIS_PORT: '0' }
+
+function npmStart(stateFolder: string, env: NodeJS.ProcessEnv): { child: ChildProcess; output: () => string } {
+  let output = ''
+  const child = spawn(process.execPath, [MAIN], {
+    env: {
+      ...process.env,
+      ...FREE_PORTS,
+      LOOPGATE_STATE_FOLDER: stateFolder,
+      CEREBRAS_API_KEY: '',
+      LOOPGATE_REDIS_URL: '',
+      ...env,
+    },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  for (const stream of [child.stdout, child.stderr]) stream?.on('data', (data) => (output += data))
+  return { child, output: () => output }
+}
+
+const alive = (pid: number): boolean => {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch {
+    return false
+  }
+}
+
+for (const signal of ['SIGINT', 'SIGKILL'] as const) {
+  t.test(`npm start is up with all it says, and ${signal} leaves no process behind`, async (t) => {
+    const folder = testFolder(t)
+    const { child, output } = npmStart(folder, {})
+    t.teardown(() => child.kill('SIGKILL'))
+    for await (const data of child.stdout!.iterator({ destroyOnReturn: false })) {
+      if (String(data).includes('Ctrl-C')) break
+    }
+    child.stdout!.resume()
+    const dev = JSON.parse(readFileSync(join(folder, 'dev.json'), 'utf8')) as DevFile
+    t.strictSame(Object.keys(dev.pids).sort(), [
+      'cerebras-sim',
+      'gateway',
+      'loop-worker',
+      'redis',
+      'sandbox-runner',
+      'supervisor',
+    ])
+    t.ok(Object.values(dev.pids).every(alive))
+    const models = await fetch(`${dev.gatewayUrl}/v1/models`, { headers: { authorization: `Bearer ${dev.apiKey}` } })
+    t.equal(models.status, 200)
+    await models.body?.cancel()
+
+    child.kill(signal)
+    await once(child, 'exit')
+    // After SIGKILL nobody is left to wait for the children: they notice by themselves that their parent is gone.
+    const deadline = performance.now() + 15_000
+    while (Object.values(dev.pids).some(alive) && performance.now() < deadline)
+      await new Promise((resolve) => setImmediate(resolve))
+    t.strictSame(
+      Object.entries(dev.pids).filter(([, pid]) => alive(pid)),
+      [],
+    )
+    if (signal === 'SIGINT') {
+      t.equal(child.exitCode, 0)
+      t.notOk(existsSync(join(folder, 'dev.json')))
+      t.match(output(), /stopped/)
+    }
+  })
+}
+
+t.test('a busy port ends npm start with a sentence that names the variable', async (t) => {
+  const server = createServer().listen(0, '127.0.0.1')
+  t.teardown(() => server.close())
+  await once(server, 'listening')
+  const port = String((server.address() as AddressInfo).port)
+  const { child, output } = npmStart(testFolder(t), { LOOPGATE_PORT: port })
+  const [code] = (await once(child, 'close')) as [number]
+  t.equal(code, 1)
+  t.match(output(), `Port ${port} is already in use`)
+  t.match(output(), 'LOOPGATE_PORT')
+  t.notMatch(output(), /\n {4}at /, 'no stack trace')
+})
