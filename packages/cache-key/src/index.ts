@@ -1,0 +1,3 @@
+export * from './canonical.ts'
+export * from './fields.ts'
+export * from './key.ts'
