@@ -41,11 +41,14 @@ export type Acquired = {
   readonly barrenAcquires: number
 }
 
-/** What one commit adds. `records` are dense and ascending; executed is how many of them ran in a sandbox. */
+/** `executed` is false for a repeated candidate and for one refused before the sandbox. */
+export type CommittedIteration = { readonly record: IterationRecord; readonly executed: boolean }
+
+/** What one commit adds: iterations dense and ascending, and at the end of a loop its transition. */
 export type LoopCommit = {
-  readonly records: readonly IterationRecord[]
+  readonly iterations: readonly CommittedIteration[]
+  /** Last iteration of the wave that these belong to. */
   readonly waveEnd: number
-  readonly executed: number
   readonly transition?: LoopTransition
 }
 

@@ -1,0 +1,3 @@
+export * from './connect.ts'
+export * from './store.ts'
+export * from './types.ts'
