@@ -50,12 +50,18 @@ export type ChatReply = {
   readonly requestId: string | null
 }
 
-/** Sum of all series of the metric that carry these labels; 0 if there is none. */
-export type MetricsLookup = (name: string, labels?: Readonly<Record<string, string>>) => number
+export type Metrics = {
+  /** Sum of all series of the metric that carry these labels; 0 if there is none. */
+  readonly sum: (name: string, labels?: Readonly<Record<string, string>>) => number
+  /** The same by the values of one label. */
+  readonly byLabel: (name: string, label: string) => Record<string, number>
+}
 
 /**
  * The gateway's API. Every method throws ApiError: for a refusal with the status and code of the
- * reply, for a gateway that cannot be reached with status 0 and code `unreachable`.
+ * reply, for a gateway that cannot be reached with status 0 and code `unreachable`. A call whose
+ * signal is aborted throws the signal's reason. Calls may run at once without limit; those beyond
+ * `connections` wait for a connection.
  */
 export type Client = {
   readonly completions: {
@@ -99,6 +105,6 @@ export type Client = {
   }
   readonly runners: { readonly list: (options?: CallOptions) => Promise<RunnerView[]> }
   /** `GET /metrics`, parsed. */
-  readonly metrics: (options?: CallOptions) => Promise<MetricsLookup>
+  readonly metrics: (options?: CallOptions) => Promise<Metrics>
   readonly close: () => Promise<void>
 }
