@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import t from 'tap'
 import type { Client } from '@loopgate/client'
 import { makeReport } from '../demo/report.ts'
@@ -7,8 +8,9 @@ import { fewProblems, foretoldGenerations, foretoldIterations, mostInFlight, tes
 /** Resolves once the first verdict of any loop is committed: the moment work is in full flight. */
 async function firstVerdict(client: Client): Promise<void> {
   for (;;) {
-    const { loops } = await client.loops.list({ limit: 1 })
-    if (loops[0] && loops[0].counts.iterations > 0) return
+    const { loops } = await client.loops.list({ limit: 50 })
+    if (loops.some(({ counts }) => counts.iterations > 0)) return
+    await delay(10)
   }
 }
 

@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { existsSync, readFileSync } from 'node:fs'
 import { createServer, type AddressInfo } from 'node:net'
 import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
 import type { DevFile } from '../stack/dev-file.ts'
@@ -28,10 +29,10 @@ function npmStart(stateFolder: string, env: NodeJS.ProcessEnv): { child: ChildPr
   return { child, output: () => output }
 }
 
+/** Whether the process runs; one that has ended and only waits to be reaped does not. */
 const alive = (pid: number): boolean => {
   try {
-    process.kill(pid, 0)
-    return true
+    return !/^\d+ \(.*\) Z/.test(readFileSync(`/proc/${pid}/stat`, 'utf8'))
   } catch {
     return false
   }
@@ -64,8 +65,7 @@ for (const signal of ['SIGINT', 'SIGKILL'] as const) {
     await once(child, 'exit')
     // After SIGKILL nobody is left to wait for the children: they notice by themselves that their parent is gone.
     const deadline = performance.now() + 15_000
-    while (Object.values(dev.pids).some(alive) && performance.now() < deadline)
-      await new Promise((resolve) => setImmediate(resolve))
+    while (Object.values(dev.pids).some(alive) && performance.now() < deadline) await delay(20)
     t.strictSame(
       Object.entries(dev.pids).filter(([, pid]) => alive(pid)),
       [],
