@@ -1,0 +1,61 @@
+import fc from 'fast-check'
+import t from 'tap'
+import { executionRequestSchema, loopRequestSchema, sandboxPathSchema } from '../src/index.ts'
+
+t.test('paths that leave the working folder or can hide are refused', (t) => {
+  const bad = [
+    '',
+    '/etc/passwd',
+    '..',
+    '../x',
+    'a/../../x',
+    'a//b',
+    './a',
+    'a/.',
+    'a\0b',
+    'a\\b',
+    'x'.repeat(256),
+    `${'y'.repeat(201)}/z`,
+  ]
+  for (const path of bad) t.notOk(sandboxPathSchema.safeParse(path).success, JSON.stringify(path))
+  for (const path of ['main.py', 'src/a.b/c.js', '.hidden', 'ünï.py', '...'])
+    t.ok(sandboxPathSchema.safeParse(path).success, path)
+  t.end()
+})
+
+t.test('no accepted path resolves outside its folder', (t) => {
+  fc.assert(
+    fc.property(fc.array(fc.constantFrom('..', '.', '', '/', 'a', '\\', 'b.py'), { minLength: 1 }), (parts) => {
+      const path = parts.join('/')
+      if (!sandboxPathSchema.safeParse(path).success) return
+      const resolved = new URL(`file:///work/${encodeURI(path)}`).pathname
+      t.ok(resolved.startsWith('/work/') && resolved.length > '/work/'.length, path)
+    }),
+  )
+  t.end()
+})
+
+t.test('a request without limits gets the defaults, and unknown fields are refused by name', (t) => {
+  const request = executionRequestSchema.parse({ language: 'python', files: [{ path: 'a.py', content: '' }] })
+  t.match(request, { isolation: 'process', limits: { cpuMs: 5000, outputBytes: 65_536 }, checks: [], args: [] })
+  const result = executionRequestSchema.safeParse({
+    language: 'python',
+    files: [{ path: 'a.py', content: '' }],
+    limit: {},
+  })
+  t.match(result.error?.issues[0], { code: 'unrecognized_keys', keys: ['limit'] })
+  t.end()
+})
+
+t.test('a loop without a budget is refused, and 0 is a budget', (t) => {
+  const loop = {
+    goal: 'x',
+    language: 'python',
+    checks: [{ id: 'c', entryPoint: 'f', source: 'assert candidate() == 1' }],
+    sampling: { model: 'm' },
+  }
+  t.notOk(loopRequestSchema.safeParse(loop).success)
+  t.match(loopRequestSchema.safeParse({ ...loop, budget: {} }).error?.issues[0]?.message, /needs a budget/)
+  t.ok(loopRequestSchema.safeParse({ ...loop, budget: { iterations: 0 } }).success)
+  t.end()
+})
