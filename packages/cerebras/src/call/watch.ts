@@ -1,0 +1,49 @@
+import type { Clock } from '@loopgate/service-kit'
+
+/** Something with a limit that moves: an assignment, as it happens with each piece of a stream. */
+export type Watched = {
+  /** When it expires, on the monotonic clock. */
+  readonly limitAt: number
+  readonly expire: () => void
+}
+
+export type Watch = {
+  readonly add: (item: Watched) => void
+  readonly remove: (item: Watched) => void
+}
+
+/** Ticks at most this often and at least this often. */
+const MIN_TICK_MS = 5
+const MAX_TICK_MS = 1000
+
+/**
+ * Watches the limits of many calls with one timer, which runs only while there are any. A limit is
+ * noticed within a tick, a tenth of the smallest limit: with the usual limits of seconds a call
+ * costs no timer at all.
+ */
+export function createWatch(clock: Clock, smallestLimitMs: number): Watch {
+  const tickMs = Math.min(Math.max(smallestLimitMs / 10, MIN_TICK_MS), MAX_TICK_MS)
+  const items = new Set<Watched>()
+  let ticking = false
+
+  return {
+    add(item) {
+      items.add(item)
+      if (!ticking) schedule()
+    },
+    remove(item) {
+      items.delete(item)
+    },
+  }
+
+  function schedule(): void {
+    ticking = items.size > 0
+    if (ticking) clock.after(tickMs, tick)
+  }
+
+  function tick(): void {
+    const now = clock.now()
+    for (const item of items) if (now >= item.limitAt) item.expire()
+    schedule()
+  }
+}

@@ -1,0 +1,49 @@
+import type { Hint } from './table.ts'
+
+export type ReplyHeaders = Readonly<Record<string, string | string[] | undefined>>
+
+const DAY_MS = 86_400_000
+/** Reset values below are clamped to this range (reference: "Retry-After: not documented"). */
+const MIN_RESET_MS = 100
+const MAX_MINUTE_MS = 60_000
+/** Base of the backoff that `queue_exceeded` asks for; spreading it is the caller's part. */
+const QUEUE_MS = 500
+
+/**
+ * How long to wait before the same request may succeed, in ms, or null if nothing is known.
+ * `retry-after-ms` and `retry-after` win; else the reset header of the bucket that the 429 names.
+ * Resets are seconds with a fraction, for `minute`, `hour` and `day`; the text names the window.
+ */
+export function retryAfterMs(
+  headers: ReplyHeaders,
+  hint: Hint,
+  message: string | null,
+  wallNow: number,
+): number | null {
+  const said = milliseconds(headers, wallNow)
+  if (said !== null) return said
+  if (hint === 'none') return null
+  if (hint === 'queue') return QUEUE_MS
+  const window = /per (minute|hour|day)/i.exec(message ?? '')?.[1]?.toLowerCase() ?? 'minute'
+  const resetSeconds = number(headers[`x-ratelimit-reset-${hint}-${window}`])
+  if (resetSeconds === null) return window === 'minute' ? MAX_MINUTE_MS : null
+  return clamp(resetSeconds * 1000, MIN_RESET_MS, window === 'minute' ? MAX_MINUTE_MS : DAY_MS)
+}
+
+function milliseconds(headers: ReplyHeaders, wallNow: number): number | null {
+  const ms = number(headers['retry-after-ms'])
+  if (ms !== null) return clamp(ms, 0, DAY_MS)
+  const seconds = number(headers['retry-after'])
+  if (seconds !== null) return clamp(seconds * 1000, 0, DAY_MS)
+  const date = Date.parse(one(headers['retry-after']) ?? '')
+  return Number.isNaN(date) ? null : clamp(date - wallNow, 0, DAY_MS)
+}
+
+const one = (value: string | string[] | undefined): string | undefined => (Array.isArray(value) ? value[0] : value)
+
+function number(value: string | string[] | undefined): number | null {
+  const text = one(value)
+  return text !== undefined && /^\d+(\.\d+)?$/.test(text) ? Number(text) : null
+}
+
+const clamp = (value: number, min: number, max: number): number => Math.min(Math.max(value, min), max)

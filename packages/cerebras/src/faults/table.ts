@@ -1,0 +1,67 @@
+import type { ErrorCode } from '@loopgate/service-kit'
+
+/** Where the time to wait comes from when the upstream does not say it in `retry-after`. */
+export type Hint = 'none' | 'requests' | 'tokens' | 'queue'
+
+type Row = {
+  readonly from: number
+  readonly to: number
+  /** Only replies with this code; absent: all of the range. */
+  readonly code?: string
+  readonly fault: ErrorCode
+  /** Status for our client: a number, or the upstream's own. */
+  readonly answer: number | 'same'
+  readonly hint: Hint
+}
+
+const row = (from: number, to: number, fault: ErrorCode, answer: number | 'same', hint: Hint = 'none'): Row => ({
+  from,
+  to,
+  fault,
+  answer,
+  hint,
+})
+
+const limited = (code: string, hint: Hint): Row => ({ ...row(429, 429, 'LG_RATE_LIMITED', 429, hint), code })
+
+/**
+ * Every way in which the upstream says no, and what our client is told; the first row that fits
+ * counts. A fault of our own credentials or wiring is never shown as the client's. Source: Cerebras
+ * API reference "Errors", statuses recorded from the live API up to 2026-09.
+ */
+const FAULTS: readonly Row[] = [
+  row(400, 400, 'LG_BAD_REQUEST', 'same'),
+  row(401, 401, 'LG_UPSTREAM_AUTH', 502),
+  // 402 keeps its status: clients repeat a 5xx, and paying is not mended by repeating.
+  row(402, 402, 'LG_UPSTREAM_AUTH', 'same'),
+  row(403, 403, 'LG_UPSTREAM_AUTH', 502),
+  { ...row(404, 404, 'LG_MODEL_NOT_FOUND', 'same'), code: 'model_not_found' },
+  // Any other 404 is an unrouted path: the configured origin is not the Cerebras API.
+  row(404, 404, 'LG_UPSTREAM_ERROR', 502),
+  row(408, 408, 'LG_UPSTREAM_TIMEOUT', 504),
+  row(409, 409, 'LG_UPSTREAM_ERROR', 502),
+  row(413, 413, 'LG_TOO_LARGE', 'same'),
+  limited('request_quota_exceeded', 'requests'),
+  limited('token_quota_exceeded', 'tokens'),
+  limited('queue_exceeded', 'queue'),
+  row(429, 429, 'LG_RATE_LIMITED', 'same', 'queue'),
+  row(405, 499, 'LG_BAD_REQUEST', 'same'),
+  row(503, 503, 'LG_UPSTREAM_ERROR', 'same'),
+  row(504, 504, 'LG_UPSTREAM_TIMEOUT', 504),
+  row(0, 999, 'LG_UPSTREAM_ERROR', 502),
+]
+
+/** The codes that a 429 is told apart by; inside a stream they stand without a status. */
+export const LIMIT_CODES: ReadonlySet<string> = new Set(
+  FAULTS.flatMap((row) => (row.from === 429 && row.code !== undefined ? [row.code] : [])),
+)
+
+const LAST = row(0, 999, 'LG_UPSTREAM_ERROR', 502)
+
+/** The row for a status and code of the upstream. */
+export function faultRow(status: number, code: string | null): Row {
+  return (
+    FAULTS.find((row) => status >= row.from && status <= row.to && (row.code === undefined || row.code === code)) ??
+    LAST
+  )
+}

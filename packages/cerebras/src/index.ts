@@ -1,0 +1,7 @@
+export type { CallHandle, ReplyHead, Receiver } from './call/call.ts'
+export { FORWARDED_HEADERS, type ForwardedHeaders } from './call/headers.ts'
+export { isRecord } from './faults/body.ts'
+export { type Model, type ModelList, modelNotFound } from './models.ts'
+export { createFramer, type Framer, parseEvent, splitEvents, type SseEvent } from './sse/framer.ts'
+export { createScan, type Facts, factsOfReply, type Scan } from './sse/scan.ts'
+export { createUpstream, type Upstream, type UpstreamOptions, type UpstreamRequest } from './upstream.ts'
