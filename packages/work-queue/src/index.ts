@@ -1,0 +1,4 @@
+export * from './consumer.ts'
+export * from './producer.ts'
+export * from './slices.ts'
+export * from './sweeper.ts'

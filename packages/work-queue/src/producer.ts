@@ -1,0 +1,54 @@
+import { fault, type Logger } from '@loopgate/service-kit'
+import { Queue } from 'bullmq'
+import type { Redis } from 'ioredis'
+import { queuePrefix, SLICE_QUEUE, sliceJobOptions, sliceJobSchema, type SliceJob } from './slices.ts'
+
+export type SliceProducer = {
+  /**
+   * Puts the loop in the queue unless it is there or running. May be called by anyone, any number
+   * of times. @throws LG_STORE_UNAVAILABLE; the loop is then enqueued later by the sweeper
+   */
+  readonly enqueue: (loopId: string) => Promise<void>
+  /** Loops that wait for a worker, and slices that run: what to scale workers by. */
+  readonly depth: () => Promise<{ readonly waiting: number; readonly active: number }>
+  readonly close: () => Promise<void>
+}
+
+/** Fills the queue of slices. `redis` is a `fail-fast` connection; it is not closed here. */
+export function createSliceProducer(
+  { redis, logger }: { readonly redis: Redis; readonly logger: Logger },
+  { keyPrefix }: { readonly keyPrefix: string },
+): SliceProducer {
+  const queue = new Queue<SliceJob>(SLICE_QUEUE, {
+    connection: redis,
+    prefix: queuePrefix(keyPrefix),
+    // Its version check is a command at start; with Redis away it would be an unhandled error.
+    skipVersionCheck: true,
+  })
+  queue.on('error', (error) => logger.warn({ err: error }, 'slice queue'))
+
+  /** BullMQ waits for a lost connection to come back; a caller of this does not. */
+  const reachable = async <T>(action: () => Promise<T>): Promise<T> => {
+    if (redis.status === 'end' || redis.status === 'close' || redis.status === 'reconnecting') {
+      throw fault('LG_STORE_UNAVAILABLE')
+    }
+    try {
+      return await action()
+    } catch (cause) {
+      throw fault('LG_STORE_UNAVAILABLE', { cause })
+    }
+  }
+
+  return {
+    enqueue: async (loopId) => {
+      const job = sliceJobSchema.parse({ loopId })
+      await reachable(() => queue.add('slice', job, sliceJobOptions(loopId)))
+    },
+    depth: () =>
+      reachable(async () => {
+        const counts = await queue.getJobCounts('waiting', 'delayed', 'active')
+        return { waiting: (counts['waiting'] ?? 0) + (counts['delayed'] ?? 0), active: counts['active'] ?? 0 }
+      }),
+    close: () => queue.close(),
+  }
+}
