@@ -1,0 +1,58 @@
+import fastify from 'fastify'
+import type { ZodTypeProvider } from 'fastify-type-provider-zod'
+import type { App } from './app-type.ts'
+import { openaiShape, problemShape } from './errors/bodies.ts'
+import { notFound } from './errors/not-found.ts'
+import { errorShape } from './errors/scope.ts'
+import { executionRoutes } from './executions/routes.ts'
+import { httpOptions } from './http-options.ts'
+import { eventRoutes } from './loops/event-routes.ts'
+import { loopRoutes } from './loops/routes.ts'
+import { operationsRoutes } from './operations/routes.ts'
+import { auth } from './plugins/auth.ts'
+import { expectContinue } from './plugins/expect-continue.ts'
+import { swagger } from './plugins/external/swagger.ts'
+import { websocket } from './plugins/external/websocket.ts'
+import { graceful } from './plugins/graceful.ts'
+import { httpMetrics } from './plugins/http-metrics.ts'
+import { jsonBody } from './plugins/json-body.ts'
+import { requestIdHeader } from './plugins/request-id.ts'
+import { zodValidation } from './plugins/validation.ts'
+import { runnerRoutes } from './runners/routes.ts'
+import type { Services } from './services.ts'
+
+/** The HTTP application. The order of registration is its table of contents. */
+export async function buildApp(services: Services): Promise<App> {
+  const app = fastify(httpOptions(services.logger)).withTypeProvider<ZodTypeProvider>()
+
+  await swagger(app)
+  await websocket(app)
+
+  await app.register(notFound)
+  await app.register(httpMetrics, services)
+  await app.register(requestIdHeader)
+  await app.register(auth, services)
+  await app.register(expectContinue)
+  await app.register(jsonBody)
+  await app.register(graceful, services)
+
+  await app.register(async (scope: App) => {
+    errorShape(scope, openaiShape)
+    zodValidation(scope)
+    operationsRoutes(scope, services)
+  })
+
+  await app.register(
+    async (scope: App) => {
+      errorShape(scope, problemShape)
+      zodValidation(scope)
+      executionRoutes(scope, services)
+      runnerRoutes(scope, services)
+      loopRoutes(scope, services)
+      eventRoutes(scope, services)
+    },
+    { prefix: '/api' },
+  )
+
+  return app
+}

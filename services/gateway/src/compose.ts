@@ -1,0 +1,77 @@
+import { connectRedis, createLoopStore, type Redis } from '@loopgate/loop-store'
+import { createSliceProducer } from '@loopgate/work-queue'
+import { createRegistry, newId, systemClock, type Clock, type Logger, type Registry } from '@loopgate/service-kit'
+import { createAuthenticator } from './auth/authenticator.ts'
+import type { Config } from './config.ts'
+import { createExecutions } from './executions/dispatcher.ts'
+import type { LoopServices } from './loops/loop-services.ts'
+import { observeLoops } from './loops/metrics.ts'
+import { createDrain } from './operations/drain.ts'
+import { createRunnerHub } from './runners/hub.ts'
+import type { Services } from './services.ts'
+
+/** What no operator sets but tests do. */
+export type Tuning = {
+  readonly clock?: Clock
+  readonly heartbeatMs?: number
+  readonly helloMs?: number
+}
+
+/** A dead runner is noticed by its socket; this is for those whose network has gone silent. */
+const HEARTBEAT_MS = 5_000
+const HELLO_MS = 5_000
+
+/** Makes everything the gateway stands on from its configuration. */
+export function compose(config: Config, logger: Logger, tuning: Tuning = {}): Services {
+  const clock = tuning.clock ?? systemClock
+  const registry = createRegistry()
+  const hub = createRunnerHub(
+    { clock, logger },
+    {
+      gatewayId: newId('gateway'),
+      heartbeatMs: tuning.heartbeatMs ?? HEARTBEAT_MS,
+      helloMs: tuning.helloMs ?? HELLO_MS,
+    },
+  )
+  const executions = createExecutions(
+    { hub, clock, registry },
+    { queueMs: config.LOOPGATE_EXECUTION_QUEUE_MS, queueMax: config.LOOPGATE_EXECUTION_QUEUE_MAX },
+  )
+  const redisUrl = config.LOOPGATE_QUEUE_REDIS_URL ?? config.LOOPGATE_REDIS_URL
+  const redis = redisUrl === undefined ? null : connectRedis(redisUrl, 'fail-fast', { name: 'gateway' })
+  const loops = redis === null ? null : composeLoops(redis, config, { clock, logger, registry })
+
+  return {
+    logger,
+    clock,
+    registry,
+    drain: createDrain(),
+    authenticator: createAuthenticator(config.LOOPGATE_API_KEYS, config.LOOPGATE_RUNNER_TOKEN),
+    hub,
+    executions,
+    loops,
+    redisStatus: () => redis?.status ?? 'none',
+    async close() {
+      await loops?.close()
+      redis?.disconnect()
+    },
+  }
+}
+
+function composeLoops(
+  redis: Redis,
+  config: Config,
+  { clock, logger, registry }: { clock: Clock; logger: Logger; registry: Registry },
+): LoopServices & { close: () => Promise<void> } {
+  const keyPrefix = config.LOOPGATE_KEY_PREFIX
+  const store = createLoopStore({ redis, clock }, { keyPrefix })
+  const producer = createSliceProducer({ redis, logger }, { keyPrefix })
+  observeLoops(registry, store, logger)
+  return {
+    store,
+    enqueue: producer.enqueue,
+    async close() {
+      await Promise.all([store.close(), producer.close()])
+    },
+  }
+}

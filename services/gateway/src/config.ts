@@ -1,0 +1,63 @@
+import { configuredKeySchema } from '@loopgate/contracts'
+import { envInt, envJson, loadConfig, logLevelSchema, secretSchema } from '@loopgate/service-kit'
+import { z } from 'zod'
+
+const originSchema = z.url({ protocol: /^https?$/, error: 'expected an http or https URL' })
+const redisUrlSchema = z.url({ protocol: /^rediss?$/, error: 'expected a redis or rediss URL' })
+
+/** A whole number with a default, as the environment gives it. */
+const number = (min: number, max: number, fallback: number) => envInt(min, max).default(fallback)
+
+const HOUR_MS = 3_600_000
+
+const configSchema = z.object({
+  LOOPGATE_HOST: z.string().default('127.0.0.1'),
+  LOOPGATE_PORT: number(0, 65_535, 8080),
+  LOOPGATE_LOG_LEVEL: logLevelSchema,
+  LOOPGATE_REDIS_URL: redisUrlSchema.optional(),
+  LOOPGATE_QUEUE_REDIS_URL: redisUrlSchema.optional(),
+  LOOPGATE_KEY_PREFIX: z
+    .string()
+    .regex(/^[A-Za-z0-9_-]{1,64}$/)
+    .default('lg'),
+  LOOPGATE_API_KEYS: envJson(z.array(configuredKeySchema)).default([]),
+  LOOPGATE_RUNNER_TOKEN: secretSchema.optional(),
+  LOOPGATE_CACHE_SECRET: secretSchema.optional(),
+  LOOPGATE_CACHE_TTL_SECONDS: number(1, 366 * 86_400, 604_800),
+  LOOPGATE_CACHE_MEMORY_BYTES: number(0, 64 * 1024 ** 3, 64 * 1024 ** 2),
+  LOOPGATE_UPSTREAM_URL: originSchema.default('https://api.cerebras.ai'),
+  LOOPGATE_UPSTREAM_FIRST_BYTE_MS: number(1, HOUR_MS, 60_000),
+  LOOPGATE_UPSTREAM_IDLE_MS: number(1, HOUR_MS, 30_000),
+  LOOPGATE_UPSTREAM_TOTAL_MS: number(1, HOUR_MS, 600_000),
+  LOOPGATE_EXECUTION_QUEUE_MS: number(1, HOUR_MS, 120_000),
+  LOOPGATE_EXECUTION_QUEUE_MAX: number(0, 1_000_000, 10_000),
+  CEREBRAS_API_KEY: secretSchema,
+})
+export type Config = Readonly<z.infer<typeof configSchema>>
+
+/**
+ * The configuration of the gateway from its environment.
+ * @throws ConfigError that lists every fault, for the operator
+ */
+export function readConfig(env: NodeJS.ProcessEnv): Config {
+  return loadConfig(configSchema, env)
+}
+
+/** The configuration as text for `--print-config`: secrets, key digests and passwords in URLs removed. */
+export function printableConfig(config: Config): string {
+  const shown = {
+    ...config,
+    LOOPGATE_API_KEYS: config.LOOPGATE_API_KEYS.map((key) => ({ ...key, sha256: '[redacted]' })),
+    LOOPGATE_REDIS_URL: withoutPassword(config.LOOPGATE_REDIS_URL),
+    LOOPGATE_QUEUE_REDIS_URL: withoutPassword(config.LOOPGATE_QUEUE_REDIS_URL),
+    LOOPGATE_UPSTREAM_URL: withoutPassword(config.LOOPGATE_UPSTREAM_URL),
+  }
+  return JSON.stringify(shown, null, 2)
+}
+
+function withoutPassword(text: string | undefined): string | undefined {
+  if (text === undefined) return undefined
+  const url = new URL(text)
+  if (url.password !== '') url.password = 'redacted'
+  return url.href
+}

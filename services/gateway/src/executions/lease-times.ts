@@ -1,0 +1,28 @@
+import type { ExecutionRequest } from '@loopgate/contracts'
+import type { Runner } from '../runners/hub.ts'
+
+/** What a runner may need beyond the limits of the code: start-up, cleaning up, the way back. */
+const LEASE_MARGIN_MS = 15_000
+
+/**
+ * How long a runner may keep an execution. The candidate and each check program have the wall
+ * limit for themselves, one after the other in the worst case.
+ */
+export function leaseMs(request: ExecutionRequest): number {
+  return request.limits.wallMs * (1 + request.checks.length) + LEASE_MARGIN_MS
+}
+
+const FIRST_BACKOFF_MS = 10
+const MAX_BACKOFF_MS = 320
+
+/**
+ * Marks a runner that said `busy`: its slots are taken by other replicas. Each further time in a
+ * row doubles the pause.
+ * @returns ms until it may be asked again, 0 if that moment was set already
+ */
+export function backOff(runner: Runner, now: number): number {
+  if (runner.busyUntil > now) return 0
+  runner.backoffMs = runner.backoffMs === 0 ? FIRST_BACKOFF_MS : Math.min(runner.backoffMs * 2, MAX_BACKOFF_MS)
+  runner.busyUntil = now + runner.backoffMs
+  return runner.backoffMs
+}

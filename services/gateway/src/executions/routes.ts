@@ -1,0 +1,50 @@
+import { executionRequestSchema, executionResultSchema, MAX_MESSAGE_BYTES } from '@loopgate/contracts'
+import type { App } from '../app-type.ts'
+import { NEEDS_KEY, problems } from '../openapi/responses.ts'
+import type { Executions } from './dispatcher.ts'
+
+/** A request has to fit into one message to a runner, with the defaults that were filled in. */
+const BODY_LIMIT_BYTES = MAX_MESSAGE_BYTES - 1024 * 1024
+
+/** `POST /api/executions`. */
+export function executionRoutes(app: App, { executions }: { executions: Executions }): void {
+  app.post(
+    '/executions',
+    {
+      config: { scope: 'execute' },
+      bodyLimit: BODY_LIMIT_BYTES,
+      schema: {
+        tags: ['executions'],
+        summary: 'Run code in a sandbox and wait for the result',
+        description:
+          'Waits for a slot of a runner, then for the end. Closing the connection takes the execution out of the queue or kills it. `prefer: respond-async` is a preference that is not honoured (RFC 7240, section 2): the reply is the result.',
+        security: NEEDS_KEY,
+        body: executionRequestSchema,
+        response: {
+          200: executionResultSchema,
+          ...problems(
+            'LG_BAD_REQUEST',
+            'LG_BAD_JSON',
+            'LG_NO_KEY',
+            'LG_WRONG_KEY',
+            'LG_FORBIDDEN',
+            'LG_TOO_LARGE',
+            'LG_MEDIA_TYPE',
+            'LG_NO_RUNNER',
+            'LG_ISOLATION_UNAVAILABLE',
+            'LG_RUNNER_LOST',
+            'LG_EXECUTION_QUEUE_FULL',
+            'LG_EXECUTION_QUEUE_TIMEOUT',
+            'LG_DRAINING',
+          ),
+        },
+      },
+    },
+    async (request, reply) => {
+      const left = new AbortController()
+      // The response closes when the caller leaves; the request closes as soon as its body is read.
+      reply.raw.once('close', () => left.abort())
+      return executions.run(request.principal.tenant, request.body, request.rawBody?.length ?? 0, left.signal)
+    },
+  )
+}

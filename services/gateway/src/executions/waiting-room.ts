@@ -1,0 +1,81 @@
+import type { Runner } from '../runners/hub.ts'
+import { createFairQueue, type FairQueue } from './fair-queue.ts'
+import { pickRunner } from './pick-runner.ts'
+import type { Task } from './task.ts'
+
+/** Requests wait in memory: past this many bytes no more may wait, however few they are. */
+const MAX_WAITING_BYTES = 256 * 1024 * 1024
+
+export type WaitingRoom = {
+  readonly size: () => number
+  /** Whether more wait than may; the newcomer has to go then. */
+  readonly isOverfull: () => boolean
+  readonly enter: (task: Task) => void
+  /** Back to the head of its tenant's line, after its runner was busy or lost. */
+  readonly goBack: (task: Task) => void
+  readonly leave: (task: Task) => void
+  readonly everyone: () => Task[]
+  /** Gives waiting tasks to runners with room, tenants and kinds of work in turn, until no more fit. */
+  readonly assign: (runners: Iterable<Runner>, now: number, give: (task: Task, runner: Runner) => void) => void
+}
+
+/** One fair queue for each kind of work (language and tier), so that none blocks another. */
+export function createWaitingRoom(maxTasks: number): WaitingRoom {
+  const kinds = new Map<string, FairQueue<Task>>()
+  const waiting = new Set<Task>()
+  let bytes = 0
+
+  const queueOf = ({ request }: Task): FairQueue<Task> => {
+    const kind = `${request.language}/${request.isolation}`
+    const queue = kinds.get(kind) ?? createFairQueue<Task>()
+    kinds.set(kind, queue)
+    return queue
+  }
+  const admit = (task: Task): void => {
+    waiting.add(task)
+    bytes += task.bytes
+  }
+  const dismiss = (task: Task): void => {
+    if (waiting.delete(task)) bytes -= task.bytes
+    task.ticket = null
+  }
+
+  return {
+    size: () => waiting.size,
+    isOverfull: () => waiting.size > maxTasks || bytes > MAX_WAITING_BYTES,
+    enter(task) {
+      task.ticket = queueOf(task).push(task.tenant, task)
+      admit(task)
+    },
+    goBack(task) {
+      task.ticket = queueOf(task).putBack(task.tenant, task)
+      admit(task)
+    },
+    leave(task) {
+      if (task.ticket !== null) queueOf(task).remove(task.ticket)
+      dismiss(task)
+    },
+    everyone: () => [...waiting],
+    assign(runners, now, give) {
+      if (waiting.size === 0) return
+      const all = [...runners]
+      const open = new Map(kinds)
+      while (open.size > 0) {
+        for (const [kind, queue] of open) {
+          const task = queue.peek()
+          const runner = task && pickRunner(all, task.request, now)
+          if (!runner) {
+            open.delete(kind)
+            continue
+          }
+          queue.take()
+          dismiss(task)
+          give(task, runner)
+          // Whoever got a slot goes last when the next one falls free.
+          kinds.delete(kind)
+          kinds.set(kind, queue)
+        }
+      }
+    },
+  }
+}

@@ -1,0 +1,39 @@
+import { problemSchema } from '@loopgate/contracts'
+import { ERRORS, type ErrorCode } from '@loopgate/service-kit'
+import { z } from 'zod'
+
+/** How a route that needs a key says so in the OpenAPI document. */
+export const NEEDS_KEY: ReadonlyArray<Record<string, string[]>> = [{ bearer: [] }, { apiKey: [] }]
+
+const openaiMembers = {
+  message: z.string(),
+  type: z.string(),
+  param: z.string().nullable(),
+  code: z.string().nullable(),
+}
+const openaiErrorSchema = z.object({ error: z.object(openaiMembers), ...openaiMembers })
+
+type ErrorReply = { description: string; content: Record<string, { schema: z.ZodType }> }
+
+/** The error replies of a route of `/api`, for its `response` schema. */
+export function problems(...codes: ErrorCode[]): Record<number, ErrorReply> {
+  return replies(codes, 'application/problem+json', problemSchema)
+}
+
+/** The error replies of a route of `/v1`, for its `response` schema. */
+export function openaiErrors(...codes: ErrorCode[]): Record<number, ErrorReply> {
+  return replies(codes, 'application/json', openaiErrorSchema)
+}
+
+function replies(codes: readonly ErrorCode[], contentType: string, schema: z.ZodType): Record<number, ErrorReply> {
+  const byStatus = Map.groupBy(codes, (code) => ERRORS[code].status)
+  return Object.fromEntries(
+    [...byStatus].map(([status, same]) => [
+      status,
+      {
+        description: same.map((code) => `${code}: ${ERRORS[code].message}`).join('; '),
+        content: { [contentType]: { schema } },
+      },
+    ]),
+  )
+}

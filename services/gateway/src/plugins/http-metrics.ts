@@ -1,0 +1,44 @@
+import { Counter, Histogram, SECONDS_BUCKETS, type Clock, type Registry } from '@loopgate/service-kit'
+import fp from 'fastify-plugin'
+
+/** What a reply counts as whose caller left before its end; nginx's number for it. */
+const CLIENT_CLOSED = 499
+
+const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'])
+
+/**
+ * Counts and times every HTTP request. Labels are route templates, never what a caller wrote, so
+ * the number of series has a bound. WebSocket upgrades are not requests in this sense.
+ */
+export const httpMetrics = fp<{ registry: Registry; clock: Clock }>(
+  async (app, { registry, clock }) => {
+    const total = new Counter({
+      name: 'loopgate_http_requests_total',
+      help: 'HTTP requests by route template, method and status; 499 when the caller left before the end',
+      labelNames: ['route', 'method', 'status'],
+      registers: [registry],
+    })
+    const seconds = new Histogram({
+      name: 'loopgate_http_request_seconds',
+      help: 'From the arrival of the headers to the end of the reply',
+      labelNames: ['route', 'method'],
+      buckets: SECONDS_BUCKETS,
+      registers: [registry],
+    })
+
+    app.addHook('onRequest', (request, reply, done) => {
+      if (request.ws) return done()
+      const start = clock.now()
+      const { raw } = reply
+      // Not onResponse: that is not called for a caller who leaves early.
+      raw.once('close', () => {
+        const route = request.routeOptions.url ?? 'unknown'
+        const method = METHODS.has(request.method) ? request.method : 'other'
+        total.inc({ route, method, status: raw.writableFinished ? raw.statusCode : CLIENT_CLOSED })
+        seconds.observe({ route, method }, (clock.now() - start) / 1000)
+      })
+      done()
+    })
+  },
+  { name: 'http-metrics' },
+)

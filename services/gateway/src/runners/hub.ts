@@ -1,0 +1,121 @@
+import type { WebSocket } from '@fastify/websocket'
+import { CLOSE_CODES, type Isolation, type Language, type RunnerView } from '@loopgate/contracts'
+import type { Clock, Logger } from '@loopgate/service-kit'
+import { acceptRunner, type Connection, type ConnectionOptions, type WorkFrame } from './connection.ts'
+
+/** An attached runner with what this replica has given it to do. */
+export type Runner = {
+  readonly id: string
+  readonly connection: Connection
+  /** Ids of the leases that occupy its slots. */
+  readonly leases: Set<string>
+  draining: boolean
+  /** Set by `busy`: it takes nothing before this moment (monotonic ms). */
+  busyUntil: number
+  /** How long the latest `busy` kept it out, ms; 0 after it took something. */
+  backoffMs: number
+}
+
+/** Who hands out the work. */
+export type RunnerEvents = {
+  readonly onAttached: (runner: Runner) => void
+  readonly onFrame: (runner: Runner, frame: Exclude<WorkFrame, { type: 'draining' }>) => void
+  readonly onLost: (runner: Runner, reason: string) => void
+}
+
+export type RunnerHub = {
+  /** Takes over a socket whose runner is authenticated. */
+  readonly accept: (socket: WebSocket) => void
+  readonly runners: () => Iterable<Runner>
+  readonly views: () => RunnerView[]
+  /** Whether any attached runner announced the tier, and the language if one is given. */
+  readonly offers: (tier: Isolation, language?: Language) => boolean
+  readonly size: () => number
+  /** Asks the runners to expect nothing more from this replica. */
+  readonly drain: () => void
+  /** Ends every socket. */
+  readonly close: (code: number, reason: string) => void
+}
+
+/** A runner that is not full but whose unsent bytes exceed this gets nothing more for now. */
+const QUEUED_BYTES_MAX = 16 * 1024 * 1024
+
+/** Whether a runner could take one more execution at this moment. */
+export function hasRoom(runner: Runner, now: number): boolean {
+  return (
+    !runner.draining &&
+    runner.leases.size < runner.connection.info.slots &&
+    runner.busyUntil <= now &&
+    runner.connection.queuedBytes() < QUEUED_BYTES_MAX
+  )
+}
+
+/** Keeps the sockets of the attached runners. `bind` must be called before the first socket. */
+export function createRunnerHub(
+  { clock, logger }: { clock: Clock; logger: Logger },
+  options: ConnectionOptions,
+): RunnerHub & { bind: (events: RunnerEvents) => void } {
+  const byId = new Map<string, Runner>()
+  let events: RunnerEvents = { onAttached() {}, onFrame() {}, onLost() {} }
+
+  const attach = (connection: Connection): void => {
+    const { runnerId: id, slots, tiers, languages } = connection.info
+    // The same runner again: its old socket is dead or about to be. The new one counts.
+    byId.get(id)?.connection.close(CLOSE_CODES.replaced, 'replaced by a newer socket')
+    const runner: Runner = { id, connection, leases: new Set(), draining: false, busyUntil: 0, backoffMs: 0 }
+    byId.set(id, runner)
+    logger.info({ runnerId: id, slots, tiers, languages }, 'runner attached')
+    events.onAttached(runner)
+  }
+  const find = (connection: Connection): Runner | undefined => {
+    const runner = byId.get(connection.info.runnerId)
+    return runner?.connection === connection ? runner : undefined
+  }
+
+  return {
+    bind(bound) {
+      events = bound
+    },
+    accept(socket) {
+      acceptRunner(socket, clock, options, {
+        onHello: attach,
+        onFrame(connection, frame) {
+          const runner = find(connection)
+          if (runner === undefined) return
+          if (frame.type === 'draining') runner.draining = true
+          else events.onFrame(runner, frame)
+        },
+        onGone(connection, reason) {
+          const runner = find(connection)
+          if (runner === undefined) return
+          byId.delete(runner.id)
+          logger.info({ runnerId: runner.id, reason, leases: runner.leases.size }, 'runner gone')
+          events.onLost(runner, reason)
+        },
+      })
+    },
+    runners: () => byId.values(),
+    size: () => byId.size,
+    views: () =>
+      [...byId.values()].map(({ connection, draining, leases }) => ({
+        ...connection.info,
+        state: draining ? ('draining' as const) : ('ready' as const),
+        busySlots: leases.size,
+        connectedAt: connection.connectedAt.toISOString(),
+      })),
+    offers(tier, language) {
+      for (const { connection } of byId.values()) {
+        const { tiers, languages } = connection.info
+        const speaks = language === undefined || languages.some((entry) => entry.language === language)
+        if (tiers.includes(tier) && speaks) return true
+      }
+      return false
+    },
+    drain() {
+      for (const { connection } of byId.values()) connection.send({ type: 'drain' })
+    },
+    close(code, reason) {
+      for (const { connection } of byId.values()) connection.close(code, reason)
+    },
+  }
+}

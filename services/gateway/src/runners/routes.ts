@@ -1,0 +1,53 @@
+import { CLOSE_CODES, runnerListSchema } from '@loopgate/contracts'
+import { fault } from '@loopgate/service-kit'
+import type { App } from '../app-type.ts'
+import { NEEDS_KEY, problems } from '../openapi/responses.ts'
+import type { Drain } from '../operations/drain.ts'
+import type { RunnerHub } from './hub.ts'
+
+/** Path at which runners attach, and the only one that may be upgraded. */
+export const CONNECT_PATH = '/api/runners/connect'
+
+/** `GET /api/runners` and the door for runners. */
+export function runnerRoutes(app: App, { hub, drain }: { hub: RunnerHub; drain: Drain }): void {
+  app.get(
+    '/runners',
+    {
+      config: { scope: 'admin' },
+      schema: {
+        tags: ['runners'],
+        summary: 'Runners attached to this replica',
+        security: NEEDS_KEY,
+        response: { 200: runnerListSchema, ...problems('LG_NO_KEY', 'LG_WRONG_KEY', 'LG_FORBIDDEN') },
+      },
+    },
+    () => ({ runners: hub.views() }),
+  )
+
+  app.route({
+    method: 'GET',
+    url: '/runners/connect',
+    config: { scope: 'runner' },
+    schema: {
+      tags: ['runners'],
+      summary: 'Attach a runner (WebSocket)',
+      description:
+        'Upgrade with `authorization: Bearer <runner token>`. Messages are JSON arrays of frames; the first frame of the runner is `hello`. Requests with an `origin` header are refused: a browser is no runner.',
+      security: NEEDS_KEY,
+      response: {
+        ...problems('LG_BAD_REQUEST', 'LG_NO_KEY', 'LG_WRONG_KEY', 'LG_FORBIDDEN'),
+      },
+    },
+    preValidation: (request, _reply, done) => {
+      if (request.headers.origin === undefined) return done()
+      done(fault('LG_FORBIDDEN', { message: 'A browser cannot attach as a runner' }))
+    },
+    handler: () => {
+      throw fault('LG_BAD_REQUEST', { message: 'This address takes WebSocket upgrades only' })
+    },
+    wsHandler: (socket) => {
+      if (drain.started) socket.close(CLOSE_CODES.draining, 'the gateway is shutting down')
+      else hub.accept(socket)
+    },
+  })
+}

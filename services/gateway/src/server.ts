@@ -1,0 +1,40 @@
+import { ConfigError, createLogger, onShutdown } from '@loopgate/service-kit'
+import { buildApp } from './app.ts'
+import { compose } from './compose.ts'
+import { printableConfig, readConfig, type Config } from './config.ts'
+
+/** Long enough for a long stream to end; Kubernetes kills after 120 s less 5 s of preStop. */
+const GRACE_MS = 110_000
+
+/** A message for the operator, without a stack, and the end. */
+function refuse(message: string): never {
+  process.stderr.write(`${message}\n`)
+  process.exit(1)
+}
+
+function configOrExit(): Config {
+  try {
+    return readConfig(process.env)
+  } catch (error) {
+    if (error instanceof ConfigError) refuse(error.message)
+    throw error
+  }
+}
+
+const config = configOrExit()
+if (process.argv.includes('--print-config')) {
+  process.stdout.write(`${printableConfig(config)}\n`)
+  process.exit(0)
+}
+
+const { LOOPGATE_HOST: host, LOOPGATE_PORT: port } = config
+const logger = createLogger('gateway', config.LOOPGATE_LOG_LEVEL)
+const app = await buildApp(compose(config, logger))
+try {
+  await app.listen({ host, port, listenTextResolver: (address) => `listening on ${address}` })
+} catch (error) {
+  if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error
+  refuse(`Port ${port} on ${host} is already in use. Stop what uses it, or set LOOPGATE_PORT to another port.`)
+}
+if (config.LOOPGATE_API_KEYS.length === 0) logger.warn('LOOPGATE_API_KEYS is empty: every request will be refused')
+onShutdown(logger, GRACE_MS, () => app.close())

@@ -1,0 +1,21 @@
+import type { Clock, Logger, Registry } from '@loopgate/service-kit'
+import type { Authenticator } from './auth/authenticator.ts'
+import type { Executions } from './executions/dispatcher.ts'
+import type { LoopServices } from './loops/loop-services.ts'
+import type { Drain } from './operations/drain.ts'
+import type { RunnerHub } from './runners/hub.ts'
+
+/** Everything that the routes stand on, made by `compose`. */
+export type Services = {
+  readonly logger: Logger
+  readonly clock: Clock
+  readonly registry: Registry
+  readonly drain: Drain
+  readonly authenticator: Authenticator
+  readonly hub: RunnerHub
+  readonly executions: Executions
+  readonly loops: LoopServices | null
+  readonly redisStatus: () => string
+  /** Closes what was opened; called once the last reply is out. */
+  readonly close: () => Promise<void>
+}
