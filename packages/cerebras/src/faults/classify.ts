@@ -37,22 +37,17 @@ function told({ message, type, param, code }: FaultBody) {
   }
 }
 
-/** Codes of undici and Node that mean that a connection was never made. */
-const CONNECT_CODES = new Set(['UND_ERR_CONNECT_TIMEOUT', 'ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH'])
-/** Codes that mean that a connection broke. */
+/** Codes of undici and Node that mean that a connection broke. */
 const RESET_CODES = new Set(['UND_ERR_SOCKET', 'ECONNRESET', 'EPIPE'])
 
 export function isReset(error: Error): boolean {
-  return RESET_CODES.has(codeOf(error))
+  return 'code' in error && typeof error.code === 'string' && RESET_CODES.has(error.code)
 }
 
 /** The fault of a call that ended without a whole reply. */
 export function faultOfTransport(error: Error, headSeen: boolean): LoopgateError {
   if (headSeen) return fault('LG_UPSTREAM_TRUNCATED', { cause: error })
-  const reached = !CONNECT_CODES.has(codeOf(error)) && !isReset(error) && codeOf(error).startsWith('HPE_')
-  return fault(reached ? 'LG_UPSTREAM_ERROR' : 'LG_UPSTREAM_UNREACHABLE', { cause: error })
-}
-
-function codeOf(error: Error): string {
-  return 'code' in error && typeof error.code === 'string' ? error.code : ''
+  // undici's name for an answer that is not HTTP.
+  const answered = error.name === 'HTTPParserError'
+  return fault(answered ? 'LG_UPSTREAM_ERROR' : 'LG_UPSTREAM_UNREACHABLE', { cause: error })
 }

@@ -117,11 +117,14 @@ export type SseEvent = { readonly name: string; readonly data: string }
 export function parseEvent(event: Buffer): SseEvent | null {
   let name = 'message'
   let data: string | null = null
-  for (const line of event.toString('utf8').split(/\r\n|\n|\r/)) {
+  for (const line of event
+    .toString('utf8')
+    .replace(/^\uFEFF/, '')
+    .split(/\r\n|\n|\r/)) {
     const colon = line.indexOf(':')
     const field = colon === -1 ? line : line.slice(0, colon)
     const value = colon === -1 ? '' : line.slice(line[colon + 1] === ' ' ? colon + 2 : colon + 1)
-    if (field.replace(/^\uFEFF/, '') === 'data') data = data === null ? value : `${data}\n${value}`
+    if (field === 'data') data = data === null ? value : `${data}\n${value}`
     else if (field === 'event') name = value
   }
   return data === null ? null : { name, data }
