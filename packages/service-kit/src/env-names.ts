@@ -83,6 +83,31 @@ export const ENV_NAMES: Readonly<Record<string, EnvName>> = {
     default: 'off',
     text: 'off, free or developer: the rate limits of that tier',
   },
+  LOOPGATE_SIM_RETRY_AFTER: {
+    used: 'cerebras-sim',
+    default: 'false',
+    text: 'Whether a simulated 429 of a rate limit carries retry-after',
+  },
+  LOOPGATE_SIM_REFUND: {
+    used: 'cerebras-sim',
+    default: 'true',
+    text: 'Whether a request is debited the tokens it used; else all that it reserved',
+  },
+  LOOPGATE_SIM_PROMPT_CACHE: {
+    used: 'cerebras-sim',
+    default: 'false',
+    text: 'Whether repeated prompt prefixes count as cached tokens',
+  },
+  LOOPGATE_SIM_MAX_IN_FLIGHT: {
+    used: 'cerebras-sim',
+    default: '0',
+    text: 'Generations at once beyond which the simulator is congested (queue_exceeded); 0 is no bound',
+  },
+  LOOPGATE_SIM_FAULTS: {
+    used: 'cerebras-sim',
+    default: '[]',
+    text: 'JSON list of faults set from the start: {kind, count?, model?, afterChunks?, delayMs?, window?, retryAfterSeconds?}',
+  },
   LOOPGATE_REDIS_PORT: { used: 'npm start, npm run demo', default: 'a free one', text: 'Port of the private Redis' },
   LOOPGATE_STATE_FOLDER: {
     used: 'npm start, npm run demo',
