@@ -12,13 +12,13 @@ export type Counters = {
 
 /** Reads the counters of the gateway once. */
 export async function readCounters(client: Client): Promise<Counters> {
-  const metric = await client.metrics()
+  const { sum } = await client.metrics()
   const byOutcome = <T extends string>(name: string, outcomes: readonly T[]) =>
-    Object.fromEntries(outcomes.map((outcome) => [outcome, metric(name, { outcome })])) as Record<T, number>
+    Object.fromEntries(outcomes.map((outcome) => [outcome, sum(name, { outcome })])) as Record<T, number>
   return {
-    iterations: metric('loopgate_loop_iterations_total'),
-    duplicatesSkipped: metric('loopgate_loop_duplicates_total'),
-    upstreamCalls: metric('loopgate_upstream_requests_total'),
+    iterations: sum('loopgate_loop_iterations_total'),
+    duplicatesSkipped: sum('loopgate_loop_duplicates_total'),
+    upstreamCalls: sum('loopgate_upstream_requests_total'),
     generations: byOutcome('loopgate_generations_total', cacheOutcomeSchema.options),
     executions: byOutcome('loopgate_executions_total', outcomeSchema.options),
   }

@@ -1,4 +1,4 @@
-import { setTimeout as delay } from 'node:timers/promises'
+import { setInterval } from 'node:timers/promises'
 import type { Client } from '@loopgate/client'
 import { growth, readCounters, type Counters } from './counters.ts'
 import type { DemoProblem } from './problems.ts'
@@ -37,13 +37,23 @@ export async function solve(
     })
     return counters
   }
-  let done = false
-  const finished = running.finally(() => (done = true))
-  while (!done) {
-    await snapshot()
-    await Promise.race([delay(SNAPSHOT_EVERY_MS), finished])
+  const stopped = new AbortController()
+  const watching = every(SNAPSHOT_EVERY_MS, stopped.signal, snapshot)
+  try {
+    await Promise.race([running, watching])
+  } finally {
+    stopped.abort()
   }
-  await finished
   const elapsedMs = performance.now() - startedAt
   return { ended, counters: await snapshot(), elapsedMs }
+}
+
+/** Does the action again and again until the signal; rejects with the first failure of the action. */
+async function every(ms: number, signal: AbortSignal, action: () => Promise<unknown>): Promise<never> {
+  try {
+    for await (const _ of setInterval(ms, undefined, { signal })) await action()
+  } catch (error) {
+    if (!signal.aborted) throw error
+  }
+  return new Promise<never>(() => {})
 }

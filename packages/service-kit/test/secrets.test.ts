@@ -9,7 +9,7 @@ t.test('a secret shows in no rendering of it', (t) => {
   const secret = new Secret(CANARY)
   const renderings = [
     String(secret),
-    `${secret}`,
+    ''.concat(secret as unknown as string),
     JSON.stringify({ secret }),
     inspect(secret),
     inspect({ deep: { secret } }),
