@@ -1,0 +1,87 @@
+import { mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs'
+import { rmdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { isLeftover } from '../owner.ts'
+
+export function readText(path: string): string | null {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch {
+    return null
+  }
+}
+
+export function readNumber(path: string): number | null {
+  const text = readText(path)?.trim()
+  return text === undefined || !/^\d+$/.test(text) ? null : Number(text)
+}
+
+/** The value of `name` in a file of "name value" lines. */
+export function readField(path: string, name: string): number | null {
+  const line = readText(path)
+    ?.split('\n')
+    .find((each) => each.startsWith(`${name} `))
+  return line === undefined ? null : Number(line.slice(name.length + 1))
+}
+
+export function pidsIn(folder: string): number[] {
+  return (readText(join(folder, 'cgroup.procs')) ?? '').split('\n').filter(Boolean).map(Number)
+}
+
+/** Pauses between tries to remove a cgroup: the kernel may take some milliseconds to let go of dead processes. */
+const RETRY_MS = [1, 2, 5, 10, 20, 50, 100, 250, 500, 1000, 2000]
+
+/** Removes an empty cgroup, waiting for it to become so. Never throws. */
+export async function removeFolder(folder: string): Promise<void> {
+  for (const pauseMs of RETRY_MS) {
+    try {
+      await rmdir(folder)
+      return
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EBUSY') return
+      await delay(pauseMs)
+    }
+  }
+}
+
+/** Kills and removes the cgroups that dead processes of this program left in `parent`. */
+export function sweep(parent: string): void {
+  for (const name of folders(parent).filter(isLeftover)) {
+    for (const child of folders(join(parent, name))) clear(join(parent, name, child))
+    clear(join(parent, name))
+  }
+}
+
+function folders(parent: string): string[] {
+  try {
+    return readdirSync(parent, { withFileTypes: true })
+      .filter((entry) => entry.isDirectory())
+      .map((entry) => entry.name)
+  } catch {
+    return []
+  }
+}
+
+function clear(folder: string): void {
+  for (const pid of pidsIn(folder)) {
+    try {
+      process.kill(pid, 'SIGKILL')
+    } catch {
+      // gone meanwhile
+    }
+  }
+  try {
+    rmdirSync(folder)
+  } catch {
+    // still dying: the next start removes it
+  }
+}
+
+export function makeFolder(path: string): void {
+  mkdirSync(path, { mode: 0o755 })
+}
+
+export function write(path: string, value: number | string): void {
+  writeFileSync(path, String(value))
+}

@@ -1,0 +1,28 @@
+export type CgroupLimits = { readonly memoryBytes: number; readonly processes: number }
+
+export type CgroupUsage = {
+  readonly cpuMs: number | null
+  readonly peakMemoryBytes: number | null
+  readonly oomKills: number
+}
+
+/** The cgroup of one sandbox; it is used once. */
+export type Cgroup = {
+  /** Moves a process in; what it starts from then on is in too. */
+  readonly add: (pid: number) => void
+  readonly cpuMs: () => number | null
+  readonly usage: () => CgroupUsage
+  readonly isEmpty: () => boolean
+  /** Removes the cgroup once it is empty. Never throws: what stays is swept by a later start. */
+  readonly remove: () => Promise<void>
+}
+
+/** Where cgroups of sandboxes come from. */
+export type CgroupBackend = {
+  readonly kind: 'v2' | 'v1' | 'none'
+  /** What it enforces, in the words of `isolation.enforced`. */
+  readonly enforced: readonly string[]
+  /** @throws Error if the system refuses a cgroup */
+  readonly create: (id: string, limits: CgroupLimits) => Cgroup
+  readonly close: () => Promise<void>
+}

@@ -1,0 +1,63 @@
+import { join } from 'node:path'
+import { ownPrefix } from '../owner.ts'
+import { makeFolder, pidsIn, readField, readNumber, readText, removeFolder, sweep, write } from './files.ts'
+import type { CgroupBackend } from './types.ts'
+
+/**
+ * The unified hierarchy, in a subtree that was delegated to this process (its own cgroup, or the
+ * root of its cgroup namespace). Controllers may only be handed to children of a cgroup without
+ * processes of its own, so this process first moves into a leaf.
+ * @throws Error if the subtree is not delegated or lacks the memory or pids controller
+ */
+export function createV2Backend(own: string): CgroupBackend {
+  const available = (readText(join(own, 'cgroup.controllers')) ?? '').trim().split(' ')
+  for (const controller of ['memory', 'pids']) {
+    if (!available.includes(controller)) throw new Error(`the ${controller} controller is not delegated here`)
+  }
+  sweep(own)
+  const prefix = ownPrefix()
+  const leaf = join(own, `${prefix}runner`)
+  const base = join(own, `${prefix}0`)
+  makeFolder(leaf)
+  try {
+    write(join(leaf, 'cgroup.procs'), process.pid)
+    write(join(own, 'cgroup.subtree_control'), '+memory +pids')
+    makeFolder(base)
+    write(join(base, 'cgroup.subtree_control'), '+memory +pids')
+  } catch (cause) {
+    write(join(own, 'cgroup.procs'), process.pid)
+    void removeFolder(leaf)
+    throw new Error('the cgroup of the runner is not delegated to it', { cause })
+  }
+  return {
+    kind: 'v2',
+    enforced: ['cgroup-v2:memory', 'cgroup-v2:pids', 'cgroup-v2:cpu-time'],
+    create: (id, limits) => {
+      const folder = join(base, id)
+      makeFolder(folder)
+      write(join(folder, 'memory.max'), limits.memoryBytes)
+      if (readText(join(folder, 'memory.swap.max')) !== null) write(join(folder, 'memory.swap.max'), 0)
+      write(join(folder, 'memory.oom.group'), 1)
+      write(join(folder, 'pids.max'), limits.processes)
+      // cpu.stat is there without the cpu controller.
+      const cpuMs = () => {
+        const microseconds = readField(join(folder, 'cpu.stat'), 'usage_usec')
+        return microseconds === null ? null : microseconds / 1000
+      }
+      return {
+        add: (pid) => write(join(folder, 'cgroup.procs'), pid),
+        cpuMs,
+        usage: () => ({
+          cpuMs: cpuMs(),
+          peakMemoryBytes: readNumber(join(folder, 'memory.peak')), // Linux 5.19
+          oomKills: readField(join(folder, 'memory.events'), 'oom_kill') ?? 0,
+        }),
+        isEmpty: () => pidsIn(folder).length === 0,
+        remove: () => removeFolder(folder),
+      }
+    },
+    close: async () => {
+      await removeFolder(base)
+    },
+  }
+}

@@ -1,0 +1,151 @@
+import type { ExecutionRequest } from '@loopgate/contracts'
+import { systemClock, type Clock, type Logger } from '@loopgate/service-kit'
+import { runChecks, type ChecksRun } from './checker/run-checks.ts'
+import { ALWAYS_ENFORCED } from './jail/arguments.ts'
+import type { SessionEnd } from './jail/session.ts'
+import type { Runtime } from './languages/runtime.ts'
+import { diedBySignal, outcomeOf } from './outcome.ts'
+import { prepare, type Prepared } from './prepare.ts'
+import { runProgram } from './run-program.ts'
+import { probeSandbox } from './self-test/probe-sandbox.ts'
+import type { ExecuteOptions, Sandbox, SandboxOptions, SandboxResult, SelfTestReport } from './types.ts'
+
+const TIER = 'process'
+
+/**
+ * The tier `process`: a fresh bubblewrap for every execution, and one more for every check. It is as
+ * strong as the host's kernel: it holds against ordinary hostile code, not against a kernel bug.
+ * Nothing is looked for or started before `selfTest`, and nothing runs unless that has passed.
+ */
+export function createSandbox(deps: { logger: Logger; clock?: Clock }, options: SandboxOptions = {}): Sandbox {
+  const clock = deps.clock ?? systemClock
+  const live = new Set<AbortController>()
+  let prepared: Prepared | null = null
+  let report: Promise<SelfTestReport> | null = null
+  let isReady = false
+  let counter = 0
+
+  const test = async (): Promise<SelfTestReport> => {
+    try {
+      prepared = prepare(clock, options)
+    } catch (error) {
+      const detail = (error as Error).message
+      return { passed: false, checks: [{ name: 'start', passed: false, detail }], languages: [], enforced: [] }
+    }
+    for (const refusal of prepared.refusals) deps.logger.warn({ refusal }, 'the sandbox does without something')
+    const enforced = enforcedBy(prepared)
+    const probed = await probeSandbox(prepared, (runtime, request) =>
+      run(prepared, runtime, request, { executionId: 'self-test', signal: new AbortController().signal }),
+    )
+    isReady = probed.passed
+    return { ...probed, enforced }
+  }
+
+  const run = async (
+    ready: Prepared | null,
+    runtime: Runtime,
+    request: ExecutionRequest,
+    { executionId, signal }: ExecuteOptions,
+  ): Promise<SandboxResult> => {
+    if (ready === null) throw new Error('the sandbox is not prepared')
+    signal.throwIfAborted()
+    const abort = new AbortController()
+    const stop = () => abort.abort(signal.reason)
+    signal.addEventListener('abort', stop, { once: true })
+    live.add(abort)
+    const begunMs = clock.now()
+    const id = `e${(counter += 1)}`
+    const init = { closeFds: ready.closeFds, sitePaths: runtime.sitePaths }
+    try {
+      const ran: { end: SessionEnd; checks?: ChecksRun['checks']; served?: boolean } =
+        request.checks.length > 0
+          ? await runChecks(ready.deps, runtime, request, id, init, abort.signal)
+          : { end: await runProgram(ready.deps, runtime, request, id, init, abort.signal) }
+      abort.signal.throwIfAborted()
+      return resultOf(ran, request, runtime, enforcedBy(ready), executionId)
+    } catch (error) {
+      abort.signal.throwIfAborted()
+      deps.logger.error({ err: error, executionId }, 'an execution met a fault of the machine')
+      return faultResult(error as Error, request, runtime, enforcedBy(ready), executionId, clock.now() - begunMs)
+    } finally {
+      signal.removeEventListener('abort', stop)
+      live.delete(abort)
+    }
+  }
+
+  return {
+    tier: TIER,
+    selfTest: () => (report ??= test()),
+    execute: async (request, execute) => {
+      if (!isReady) throw new Error('the self-test of the sandbox has not passed')
+      const runtime = prepared?.runtimes.find(({ language }) => language === request.language)
+      const known = (await report)?.languages.some(({ language }) => language === request.language)
+      if (runtime === undefined || known !== true) throw new Error(`no sandbox for ${request.language} here`)
+      return run(prepared, runtime, request, execute)
+    },
+    close: async () => {
+      isReady = false
+      for (const abort of live) abort.abort(new Error('the sandbox is closing'))
+      await report
+      while (live.size > 0) await new Promise<void>((resolve) => void setImmediate(resolve))
+      await prepared?.close()
+    },
+  }
+}
+
+function enforcedBy({ deps }: Prepared): string[] {
+  return [...ALWAYS_ENFORCED, 'rlimits', ...(deps.openFilter === null ? [] : ['seccomp']), ...deps.cgroups.enforced]
+}
+
+function resultOf(
+  ran: { end: SessionEnd; checks?: ChecksRun['checks']; served?: boolean },
+  request: ExecutionRequest,
+  runtime: Runtime,
+  enforced: readonly string[],
+  id: string,
+): SandboxResult {
+  const { end, served } = ran
+  const ended = outcomeOf(end, request.limits.cpuMs)
+  // A server of calls that ended by itself has failed, whatever its exit status.
+  const outcome = served === true ? 'ok' : served === false && ended === 'ok' ? 'runtime_error' : ended
+  const signalled = end.reason !== null || diedBySignal(end)
+  return {
+    id,
+    outcome,
+    exitCode: served === true || signalled ? null : end.exitCode,
+    signal: served === true || !signalled ? null : (end.signal ?? 'SIGKILL'),
+    stdout: end.stdout,
+    stderr: end.stderr,
+    truncated: end.truncated,
+    wallMs: end.wallMs,
+    cpuMs: end.cpuMs,
+    startupMs: end.startupMs,
+    peakMemoryBytes: end.peakMemoryBytes,
+    isolation: { requested: request.isolation, achieved: TIER, enforced: [...enforced] },
+    runtime: { language: runtime.language, version: runtime.version },
+    checks: ran.checks ?? [],
+    ...(outcome === 'internal_error' ? { message: startFault(end) } : {}),
+  }
+}
+
+function startFault(end: SessionEnd): string {
+  const said = end.stderr.trim().slice(-1000)
+  return end.started ? `the sandbox failed: ${said}` : `the sandbox did not come up: ${said || 'it said nothing'}`
+}
+
+function faultResult(
+  error: Error,
+  request: ExecutionRequest,
+  runtime: Runtime,
+  enforced: readonly string[],
+  id: string,
+  elapsedMs: number,
+): SandboxResult {
+  return {
+    ...{ id, outcome: 'internal_error', exitCode: null, signal: null, stdout: '', stderr: '' },
+    ...{ truncated: { stdout: false, stderr: false }, wallMs: 0, cpuMs: null, startupMs: elapsedMs },
+    ...{ peakMemoryBytes: null, checks: [], message: error.message.slice(0, 1000) },
+    isolation: { requested: request.isolation, achieved: TIER, enforced: [...enforced] },
+    runtime: { language: runtime.language, version: runtime.version },
+  }
+}

@@ -1,0 +1,10 @@
+export { createSandbox } from './create-sandbox.ts'
+export { candidateSha256 } from './candidate-hash.ts'
+export type {
+  ExecuteOptions,
+  LanguageVersion,
+  Sandbox,
+  SandboxOptions,
+  SandboxResult,
+  SelfTestReport,
+} from './types.ts'

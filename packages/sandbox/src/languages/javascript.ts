@@ -1,0 +1,69 @@
+import { spawnSync } from 'node:child_process'
+import { copyFileSync, mkdirSync, readdirSync, realpathSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import type { Staging } from '../toolchain/staging.ts'
+import type { Identity } from '../toolchain/identity.ts'
+import { interpreterOf } from '../toolchain/elf.ts'
+import type { JailLimits } from '../types.ts'
+import { BOOTSTRAP_FOLDER, COMMON_ENV, cpuSeconds, OPEN_FILES, type Runtime } from './runtime.ts'
+
+const SOURCES = fileURLToPath(new URL('../bootstrap/javascript', import.meta.url))
+const INSIDE = '/opt/node/bin/node'
+
+/** Threads that Node starts before any code of the candidate: V8's and libuv's. */
+const OWN_THREADS = 20
+
+/** Node cannot set limits on itself, so a shell does before it becomes Node. dash calls NPROC -p, bash -u. */
+const LIMIT = [
+  'ulimit -c 0',
+  'ulimit -t "$1"',
+  'ulimit -f "$2"',
+  'ulimit -n "$3"',
+  '{ ulimit -p "$4" 2>/dev/null || ulimit -u "$4"; }',
+  'shift 4',
+  'exec "$@"',
+].join(' && ')
+
+/**
+ * Copies the bootstraps into the staging folder and tells how to start Node.
+ * @throws Error that says what is wrong with it
+ */
+export function javascriptRuntime(path: string, staging: Staging, identity: Identity): Runtime {
+  const program = realpathSync(path)
+  interpreterOf(program)
+  const source = staging.reachable(program)
+  const run = spawnSync(source, ['--version'], { ...identity, env: {}, cwd: '/', encoding: 'utf8' })
+  if (run.status !== 0) throw new Error(`${path} does not run: ${(run.error?.message ?? run.stderr).slice(0, 300)}`)
+  const folder = join(staging.folder, 'javascript')
+  mkdirSync(folder, { mode: 0o755 })
+  for (const name of readdirSync(SOURCES)) copyFileSync(join(SOURCES, name), join(folder, name))
+  const isSystems = source.startsWith('/usr/')
+  const inside = isSystems ? source : INSIDE
+  return {
+    language: 'javascript',
+    version: run.stdout.trim().replace(/^v/, ''),
+    binds: isSystems ? [] : [{ source, target: INSIDE }],
+    env: COMMON_ENV,
+    argv: (role, limits) => [
+      ...['/bin/sh', '-c', LIMIT, 'sh'],
+      ...[cpuSeconds(limits), Math.ceil(limits.diskBytes / 512), OPEN_FILES, limits.processes + OWN_THREADS].map(String),
+      inside,
+      // A call is answered on one thread: helpers of V8 cost a third of the start and share one core anyway.
+      ...(role === 'program' ? [] : ['--single-threaded']),
+      `--max-old-space-size=${heapMib(limits)}`,
+      '--experimental-vm-modules',
+      '--no-warnings',
+      `${BOOTSTRAP_FOLDER}/javascript/${role === 'check' ? 'checker' : 'candidate'}.cjs`,
+    ],
+    // RLIMIT_AS is of no use: V8 reserves far more address space than it uses.
+    rlimits: () => ({}),
+    sitePaths: [],
+    ownProcesses: OWN_THREADS + 1,
+  }
+}
+
+/** V8 collects in time only if it knows of the limit; the rest is for buffers and Node itself. */
+function heapMib(limits: JailLimits): number {
+  return Math.max(16, Math.floor((limits.memoryBytes / (1024 * 1024)) * 0.8))
+}

@@ -1,0 +1,41 @@
+import type { Language } from '@loopgate/contracts'
+import type { JailLimits } from '../types.ts'
+
+/** A read-only view of a host path inside the sandbox. */
+export type Bind = { readonly source: string; readonly target: string }
+
+/** Which bootstrap runs: the candidate as a program, the candidate as a server of calls, or a check. */
+export type Role = 'program' | 'serve' | 'check'
+
+/** Where the bootstraps stand inside every sandbox. */
+export const BOOTSTRAP_FOLDER = '/opt/loopgate'
+
+/** A language's interpreter as the sandbox starts it. */
+export type Runtime = {
+  readonly language: Language
+  readonly version: string
+  readonly binds: readonly Bind[]
+  /** The whole environment inside. */
+  readonly env: Readonly<Record<string, string>>
+  readonly argv: (role: Role, limits: JailLimits) => readonly string[]
+  /** Limits that the bootstrap sets on itself before anything of the candidate runs: RLIMIT name, soft, hard. */
+  readonly rlimits: (limits: JailLimits) => Readonly<Record<string, readonly [number, number]>>
+  /** More folders for imports. */
+  readonly sitePaths: readonly string[]
+  /** Processes and threads that the runtime itself needs beyond what the candidate may have. */
+  readonly ownProcesses: number
+}
+
+/** Variables of every sandbox. LANG keeps Python from setting LC_CTYPE itself. */
+export const COMMON_ENV = { PATH: '/usr/bin:/bin', HOME: '/tmp', LANG: 'C.UTF-8' } as const
+
+/** Open files a program may have: glibc's and Node's own needs are below 30. */
+export const OPEN_FILES = 256
+
+/**
+ * Whole seconds for RLIMIT_CPU. The exact limit is the cgroup's or the watcher's; this one, a second
+ * later, holds where neither works.
+ */
+export function cpuSeconds(limits: JailLimits): number {
+  return Math.ceil(limits.cpuMs / 1000) + 1
+}

@@ -1,0 +1,78 @@
+import type { Clock } from '@loopgate/service-kit'
+import { chooseCgroups } from './cgroups/choose.ts'
+import { createNoCgroups } from './cgroups/none.ts'
+import { systemArguments } from './jail/arguments.ts'
+import type { JailDeps } from './jail/jail.ts'
+import { filterOpener } from './jail/seccomp.ts'
+import { javascriptRuntime } from './languages/javascript.ts'
+import { pythonRuntime } from './languages/python.ts'
+import { BOOTSTRAP_FOLDER, type Runtime } from './languages/runtime.ts'
+import { leakedDescriptors } from './toolchain/descriptors.ts'
+import { resolveBwrap } from './toolchain/bwrap.ts'
+import { launcherIdentity } from './toolchain/identity.ts'
+import { createStaging } from './toolchain/staging.ts'
+import type { SandboxOptions } from './types.ts'
+
+/** Everything that sandboxes need of this machine, found and made ready. */
+export type Prepared = {
+  readonly deps: JailDeps
+  readonly runtimes: readonly Runtime[]
+  /** Part of every bootstrap's first frame. */
+  readonly closeFds: readonly number[]
+  /** What could not be had, in words for the operator: a language, a better cgroup back-end. */
+  readonly refusals: readonly string[]
+  readonly close: () => Promise<void>
+}
+
+/**
+ * Finds bubblewrap and the interpreters, stages what the launcher cannot reach, chooses cgroups.
+ * @throws Error that says what to do, if no sandbox can be started at all
+ */
+export function prepare(clock: Clock, options: SandboxOptions): Prepared {
+  const identity = launcherIdentity(options.launcherUid, options.launcherGid)
+  const staging = createStaging(identity)
+  const refusals: string[] = []
+  const runtimes: Runtime[] = []
+  const running = new Set<Promise<void>>()
+  try {
+    const bwrap = resolveBwrap(options.bwrapPath, staging, identity)
+    for (const make of [
+      () => pythonRuntime(options.pythonPath, staging, identity),
+      () => javascriptRuntime(options.nodePath ?? process.execPath, staging, identity),
+    ]) {
+      try {
+        runtimes.push(make())
+      } catch (error) {
+        refusals.push((error as Error).message)
+      }
+    }
+    const chosen = options.cgroups === 'none' ? { backend: createNoCgroups(), refusals: [] } : chooseCgroups()
+    refusals.push(...chosen.refusals)
+    const deps: JailDeps = {
+      clock,
+      bwrap,
+      identity,
+      cgroups: chosen.backend,
+      folders: { system: systemArguments(), binds: [{ source: staging.folder, target: BOOTSTRAP_FOLDER }] },
+      openFilter: filterOpener(staging.folder),
+      background: (work) => {
+        running.add(work)
+        void work.finally(() => running.delete(work))
+      },
+    }
+    return {
+      deps,
+      runtimes,
+      closeFds: leakedDescriptors(),
+      refusals,
+      close: async () => {
+        await Promise.all(running)
+        await chosen.backend.close()
+        staging.close()
+      },
+    }
+  } catch (error) {
+    staging.close()
+    throw error
+  }
+}

@@ -1,0 +1,34 @@
+import type { ExecutionRequest } from '@loopgate/contracts'
+import type { JailDeps } from './jail/jail.ts'
+import { startSession, type SessionEnd } from './jail/session.ts'
+import type { Runtime } from './languages/runtime.ts'
+
+/**
+ * Runs the entry file as a program with arguments and standard input.
+ * @throws Error if the sandbox cannot be started
+ */
+export async function runProgram(
+  deps: JailDeps,
+  runtime: Runtime,
+  request: ExecutionRequest,
+  id: string,
+  init: Readonly<Record<string, unknown>>,
+  signal: AbortSignal,
+): Promise<SessionEnd> {
+  const session = startSession(
+    deps,
+    { id, runtime, role: 'program', limits: request.limits, stdin: request.stdin === '' ? null : request.stdin },
+    request.limits.wallMs,
+    { ...init, mode: 'program', entry: request.entry ?? request.files[0]?.path, args: request.args },
+    request.files,
+    // A program has nothing to say on the channel; what it writes there is its own affair.
+    { onFrame: () => {}, onFault: () => {} },
+  )
+  const cancel = () => session.kill('cancelled')
+  signal.addEventListener('abort', cancel, { once: true })
+  try {
+    return await session.ended
+  } finally {
+    signal.removeEventListener('abort', cancel)
+  }
+}
