@@ -1,0 +1,96 @@
+import type { Clock, Logger } from '@loopgate/service-kit'
+import { Redis } from 'ioredis'
+
+/**
+ * Longest wait for a command. A reply takes well under a millisecond; a request that waits longer
+ * for its cache than for its answer is better off without.
+ */
+const COMMAND_TIMEOUT_MS = 150
+const CONNECT_TIMEOUT_MS = 1000
+const MAX_RECONNECT_MS = 1000
+/** Commands that fail in a row before the connection is given up. */
+const FAILURES = 3
+
+export type Connection = {
+  /**
+   * Runs a command, or gives null at once while Redis is away and after a failure: the cache is a
+   * convenience, and its failure is a miss.
+   */
+  readonly attempt: <T>(command: (redis: Redis) => Promise<T>) => Promise<T | null>
+  /** `up`, or `down` while the cache is bypassed. */
+  readonly status: () => 'up' | 'down'
+  /** Resolves when Redis is reachable, or after `ms`. */
+  readonly ready: (ms: number) => Promise<void>
+  readonly close: () => void
+}
+
+/**
+ * A connection that fails fast (no queue while it is down, no retries). The breaker is the
+ * connection itself: after three failures in a row, as with a Redis that is frozen, it is dropped,
+ * and until a new one is ready nothing is sent. So a silent peer is noticed too, coming back needs
+ * no caller's patience, and the log has one line a transition.
+ */
+export function createConnection({ clock, logger }: { clock: Clock; logger: Logger }, url: string): Connection {
+  const redis = new Redis(url, {
+    replyMapping: 'legacy',
+    enableOfflineQueue: false,
+    maxRetriesPerRequest: 0,
+    autoResendUnfulfilledCommands: false,
+    commandTimeout: COMMAND_TIMEOUT_MS,
+    connectTimeout: CONNECT_TIMEOUT_MS,
+    keepAlive: 10_000,
+    retryStrategy: (attempt) => Math.min(50 * attempt, MAX_RECONNECT_MS),
+    // Many callers' reads in one write. Values are not batched: a large one would hold up the rest.
+    enableAutoPipelining: true,
+    autoPipeliningIgnoredCommands: ['set'],
+    connectionName: 'generations',
+  })
+  let failures = 0
+  let wasUp: boolean | null = null
+  redis.on('error', () => {})
+  redis.on('ready', () => {
+    failures = 0
+    tell(true)
+  })
+  redis.on('close', () => tell(false))
+
+  return {
+    async attempt(command) {
+      if (redis.status !== 'ready') return null
+      try {
+        const result = await command(redis)
+        failures = 0
+        return result
+      } catch (error) {
+        if (redis.status === 'ready' && ++failures >= FAILURES) {
+          logger.debug({ err: error }, 'Redis does not answer')
+          failures = 0
+          redis.disconnect(true)
+        }
+        return null
+      }
+    },
+    status: () => (redis.status === 'ready' ? 'up' : 'down'),
+    async ready(ms) {
+      if (redis.status === 'ready') return
+      const { promise, resolve } = Promise.withResolvers<void>()
+      const cancel = clock.after(ms, resolve)
+      redis.once('ready', resolve)
+      await promise
+      cancel()
+      redis.off('ready', resolve)
+    },
+    close() {
+      wasUp = null
+      redis.removeAllListeners('close')
+      redis.disconnect()
+    },
+  }
+
+  function tell(up: boolean): void {
+    if (up === wasUp) return
+    if (!up) logger.warn('Redis is away: generations are answered without the shared cache')
+    else if (wasUp === false) logger.info('Redis is back: the shared cache is used again')
+    wasUp = up
+  }
+}

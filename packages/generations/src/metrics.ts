@@ -1,0 +1,74 @@
+import type { CacheOutcome, Usage } from '@loopgate/contracts'
+import { Counter, type ErrorCode, Gauge, Histogram, type Registry, SECONDS_BUCKETS } from '@loopgate/service-kit'
+
+/** Who bore the tokens of an answer: the upstream was paid, or nobody was. */
+type TokenSource = 'upstream' | 'saved'
+
+export type Metrics = {
+  /** One answer, or one call that got none, by how it was come by. */
+  readonly answered: (outcome: CacheOutcome) => void
+  /** How a caller's answer ended. */
+  readonly ended: (code: ErrorCode | null) => void
+  readonly began: (seconds: number) => void
+  readonly tokens: (tenant: string, source: TokenSource, usage: Usage | null) => void
+  readonly recalled: (tier: 'memory' | 'redis', found: boolean) => void
+}
+
+/** Metrics of this package. Every label has a bound: outcomes, codes of the error table, configured tenants. */
+export function createMetrics(
+  registry: Registry,
+  read: { flights: () => number; memoryBytes: () => number; sharedCacheUp: () => boolean },
+): Metrics {
+  const registers = [registry]
+  const generations = new Counter({
+    name: 'loopgate_generations_total',
+    help: 'Calls by where their answer came from: hit, miss, coalesced or bypass',
+    labelNames: ['outcome'] as const,
+    registers,
+  })
+  const results = new Counter({
+    name: 'loopgate_generation_results_total',
+    help: 'Calls by how they ended: ok, client_closed, or the fault in lower case',
+    labelNames: ['result'] as const,
+    registers,
+  })
+  const ttft = new Histogram({
+    name: 'loopgate_ttft_seconds',
+    help: 'From the call to the first bytes of its stream',
+    buckets: SECONDS_BUCKETS,
+    registers,
+  })
+  const tokens = new Counter({
+    name: 'loopgate_tokens_total',
+    help: 'Tokens of answers by tenant; source upstream was paid for, saved came from a flight or the cache',
+    labelNames: ['tenant', 'source', 'kind'] as const,
+    registers,
+  })
+  const lookups = new Counter({
+    name: 'loopgate_cache_lookups_total',
+    help: 'Looks into the cache by tier (memory, redis) and whether an answer was there',
+    labelNames: ['tier', 'result'] as const,
+    registers,
+  })
+  gauge('loopgate_flights', 'Generations in progress on this replica', read.flights)
+  gauge('loopgate_cache_memory_bytes', 'Size of the in-process cache', read.memoryBytes)
+  gauge('loopgate_cache_redis_up', '1 while the cache in Redis is used, 0 while it is bypassed', () =>
+    read.sharedCacheUp() ? 1 : 0,
+  )
+
+  return {
+    answered: (outcome) => generations.inc({ outcome }),
+    ended: (code) => results.inc({ result: code === null ? 'ok' : code.slice('LG_'.length).toLowerCase() }),
+    began: (seconds) => ttft.observe(seconds),
+    tokens(tenant, source, usage) {
+      if (usage === null) return
+      tokens.inc({ tenant, source, kind: 'prompt' }, usage.prompt_tokens)
+      tokens.inc({ tenant, source, kind: 'completion' }, usage.completion_tokens)
+    },
+    recalled: (tier, found) => lookups.inc({ tier, result: found ? 'hit' : 'miss' }),
+  }
+
+  function gauge(name: string, help: string, value: () => number): void {
+    const made: Gauge = new Gauge({ name, help, registers, collect: () => made.set(value()) })
+  }
+}

@@ -1,0 +1,59 @@
+import type { ForwardedHeaders } from '@loopgate/cerebras'
+import type { CacheOutcome, Surface } from '@loopgate/contracts'
+
+/** What a caller says about reuse: the directives of `cache-control` on a request. */
+export type Freshness = {
+  readonly noStore: boolean
+  readonly noCache: boolean
+  readonly maxAgeSeconds: number | null
+}
+
+/** A completion request, validated and normalised. */
+export type GenerationCall = {
+  readonly surface: Surface
+  readonly tenant: string
+  readonly body: Readonly<Record<string, unknown>>
+  /** The bytes that `body` was read from, if nothing of it was changed; they go upstream as they are. */
+  readonly bytes: Buffer | null
+  /** The sample that the caller named, or null. */
+  readonly sampleIndex: number | null
+  readonly freshness: Freshness
+  readonly headers: ForwardedHeaders
+}
+
+/** Where the bytes of a stream go; Node's writable streams fit. */
+export type Sink = {
+  /** False asks for a pause until `drain`. */
+  readonly write: (bytes: Buffer) => boolean
+  readonly end: () => unknown
+  readonly destroy: () => unknown
+  readonly on: (event: 'drain', listener: () => void) => unknown
+}
+
+/** An answer that has begun. */
+export type Generation = {
+  readonly outcome: CacheOutcome
+  /** Null for what is never shared. */
+  readonly key: string | null
+  readonly sampleIndex: number | null
+  /** How long ago a stored answer was given, in whole seconds; null if it is not a stored one. */
+  readonly ageSeconds: number | null
+  /** Upstream calls made for this caller. */
+  readonly attempts: number
+  readonly queueMs: number
+  readonly upstreamMs: number
+  /** Headers of the upstream that concern this caller. */
+  readonly headers: Readonly<Record<string, string>>
+  /** In the shape that the caller asked for: one document, or a stream to be piped once. */
+  readonly content:
+    | { readonly kind: 'document'; readonly bytes: Buffer }
+    | { readonly kind: 'stream'; readonly pipe: (sink: Sink) => void }
+}
+
+/** One caller's place in a generation. */
+export type Ticket = {
+  /** Rejects with a LoopgateError if there is no answer. Once it has resolved, faults are told in band. */
+  readonly ready: Promise<Generation>
+  /** The caller has gone. The upstream call is given up with the last one. */
+  readonly leave: () => void
+}
