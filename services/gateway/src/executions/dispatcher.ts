@@ -131,7 +131,13 @@ export function createExecutions(
     release(lease)
     leases.delete(lease.id)
     const waitMs = backOff(lease.runner, clock.now())
-    if (waitMs > 0) clock.after(waitMs, pump)
+    if (waitMs > 0) {
+      clock.after(waitMs, () => {
+        // A timer may fire a little before its time by the clock: the pause is over all the same.
+        lease.runner.busyUntil = 0
+        pump()
+      })
+    }
     if (lease.task.settled) return
     lease.task.lease = null
     offerAgain(lease, 'busy')

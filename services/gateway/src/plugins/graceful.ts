@@ -2,17 +2,26 @@ import fp from 'fastify-plugin'
 import type { Services } from '../services.ts'
 
 /**
+ * Replies that were under way when the closing began leave their connections open and idle. Node
+ * looks for idle ones once only, and would then wait for the keep-alive time to pass.
+ */
+const IDLE_CHECK_MS = 50
+
+/**
  * Closing in order: readiness falls, event streams end, executions end and their runners are let
  * go; then Fastify stops listening and waits for the replies under way; then connections close.
  */
 export const graceful = fp<Pick<Services, 'drain' | 'executions' | 'hub' | 'close'>>(
   async (app, { drain, executions, hub, close }) => {
+    let timer: NodeJS.Timeout | undefined
     app.addHook('preClose', (done) => {
       drain.start()
       executions.drain()
+      timer = setInterval(() => app.server.closeIdleConnections(), IDLE_CHECK_MS)
       done()
     })
     app.addHook('onClose', async () => {
+      clearInterval(timer)
       hub.close(1001, 'the gateway has shut down')
       await close()
     })

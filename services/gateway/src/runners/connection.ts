@@ -71,6 +71,7 @@ export function acceptRunner(
   }
   const close = (code: number, reason: string): void => {
     if (ended) return
+    outbox.flush()
     socket.close(code, reason)
     clock.after(CLOSE_MS, () => socket.terminate())
     end(reason)

@@ -8,6 +8,8 @@ export type Sink = {
 
 export type Outbox = {
   readonly push: (frame: GatewayFrame) => void
+  /** Sends at once what would go at the end of the turn. */
+  readonly flush: () => void
   /** Bytes that wait here and in the socket. */
   readonly bytes: () => number
 }
@@ -18,24 +20,25 @@ export type Outbox = {
  * owner has to look at `bytes` before it adds more.
  */
 export function createOutbox(sink: Sink): Outbox {
-  let frames: string[] = []
+  let frames: { text: string; bytes: number }[] = []
   let pendingBytes = 0
 
   const flush = (): void => {
+    if (frames.length === 0) return
     const batch = frames
     frames = []
     pendingBytes = 0
     let message: string[] = []
-    let bytes = 0
-    for (const frame of batch) {
-      const size = Buffer.byteLength(frame) + 1
-      if (message.length > 0 && bytes + size > MAX_MESSAGE_BYTES - 2) {
+    let messageBytes = 0
+    for (const { text, bytes } of batch) {
+      // One more for the comma or a bracket.
+      if (message.length > 0 && messageBytes + bytes + 2 > MAX_MESSAGE_BYTES) {
         sink.send(`[${message.join(',')}]`)
         message = []
-        bytes = 0
+        messageBytes = 0
       }
-      message.push(frame)
-      bytes += size
+      message.push(text)
+      messageBytes += bytes + 1
     }
     sink.send(`[${message.join(',')}]`)
   }
@@ -43,10 +46,12 @@ export function createOutbox(sink: Sink): Outbox {
   return {
     push(frame) {
       const text = JSON.stringify(frame)
+      const bytes = Buffer.byteLength(text)
       if (frames.length === 0) setImmediate(flush)
-      frames.push(text)
-      pendingBytes += text.length
+      frames.push({ text, bytes })
+      pendingBytes += bytes
     },
+    flush,
     bytes: () => pendingBytes + sink.bufferedAmount,
   }
 }
