@@ -106,7 +106,7 @@ function valueAt(body: unknown, path: Path): unknown {
 }
 
 function placeOf(path: Path, body: unknown): string {
-  if (path[0] !== 'messages') return ['body', ...path].map(String).join('.')
+  if (path[0] !== 'messages' || path.length === 1) return ['body', ...path].map(String).join('.')
   const role = valueAt(body, [...path.slice(0, 2), 'role'])
   const [messages, index, ...rest] = path.map(String)
   return [messages, index, ...(rest.length > 0 && typeof role === 'string' ? [role] : []), ...rest]
