@@ -1,0 +1,42 @@
+import { NORMALISED_HEADER, type Surface } from '@loopgate/contracts'
+import type { Generations, Ticket } from '@loopgate/generations'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { normalise } from './normalise/normalise.ts'
+import { readWishes } from './request-headers.ts'
+import { send } from './send.ts'
+
+/** The stages of a completion between the door, which has authenticated and validated, and the generations. */
+export async function complete(
+  generations: Generations,
+  surface: Surface,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<FastifyReply> {
+  const body = request.body as Record<string, unknown>
+  const wishes = readWishes(request.headers)
+  const normalised = normalise(surface, body, wishes.strict)
+  if (normalised.length > 0) void reply.header(NORMALISED_HEADER, normalised.join(', '))
+
+  const ticket = generations.generate({
+    surface,
+    tenant: request.principal.tenant,
+    body,
+    bytes: normalised.length === 0 ? request.rawBody : null,
+    sampleIndex: wishes.sampleIndex,
+    freshness: wishes.freshness,
+    headers: wishes.forwarded,
+  })
+  leaveWithCaller(ticket, reply)
+  return send(await ticket.ready, reply)
+}
+
+/**
+ * A caller that goes away gives up its seat. Its leaving shows only here: the request closes as soon
+ * as its body has been read.
+ */
+function leaveWithCaller(ticket: Ticket, { raw }: FastifyReply): void {
+  if (raw.destroyed) return ticket.leave()
+  raw.once('close', () => {
+    if (!raw.writableFinished) ticket.leave()
+  })
+}
