@@ -11,9 +11,9 @@ random() { od -An -N 24 -tx1 /dev/urandom | tr -d ' \n'; }
 digest() { printf %s "$1" | { sha256sum 2>/dev/null || shasum -a 256; } | cut -d ' ' -f 1; }
 row() { printf '{"tenant":"%s","name":"%s","sha256":"%s","scopes":[%s]}' "$1" "$2" "$(digest "$3")" "$4"; }
 
-client_key="lg_$(random)"
-admin_key="lg_$(random)"
-service_key="lg_$(random)"
+client_key="lgk-$(random)"
+admin_key="lgk-admin-$(random)"
+service_key="lgk-service-$(random)"
 upstream_url=https://api.cerebras.ai
 cerebras_key=
 if [ "${1:-}" = --sim ]; then

@@ -6,7 +6,9 @@ set -eu
 package=$1
 target=$2
 pnpm="npx -y pnpm@12.21.0"
-$pnpm install --prod --frozen-lockfile --filter-prod "$package..." --reporter=append-only
+# What `pnpm fetch` linked is for every package; only this one's part is wanted.
+rm -rf node_modules
+$pnpm install --prod --frozen-lockfile --offline --filter-prod "$package..." --reporter=append-only
 mkdir -p "$target"
 root=$(pwd)
 cp -a package.json node_modules "$target"/

@@ -151,7 +151,7 @@ t.test('an outage of Redis or of the upstream restarts no gateway, and a drain h
   t.end()
 })
 
-t.test('evictions leave at least one of each, and the autoscalers never go below two', (t) => {
+t.test('evictions take one pod at a time, and the autoscaler never goes below two', (t) => {
   const budgets = ofKind<Manifest & { spec: { maxUnavailable: number } }>('PodDisruptionBudget')
   t.strictSame(budgets.map(({ metadata }) => metadata.name).sort(), ['gateway', 'loop-worker', 'sandbox-runner'])
   for (const { metadata, spec } of budgets) t.equal(spec.maxUnavailable, 1, metadata.name)
@@ -164,13 +164,22 @@ t.test('evictions leave at least one of each, and the autoscalers never go below
       }
     }
   >('HorizontalPodAutoscaler')
-  t.strictSame(scalers.map(({ metadata }) => metadata.name).sort(), ['gateway', 'sandbox-runner'])
+  t.strictSame(
+    scalers.map(({ metadata }) => metadata.name),
+    ['sandbox-runner'],
+  )
   for (const { metadata, spec } of scalers) {
     t.ok(spec.minReplicas >= 2, metadata.name)
     t.ok(spec.behavior.scaleDown.stabilizationWindowSeconds >= 300, `${metadata.name}: streams are long`)
     const workload = workloads.find((candidate) => candidate.metadata.name === spec.scaleTargetRef.name)
     t.equal(workload?.spec.replicas, undefined, `${metadata.name}: applying the base does not undo the scaling`)
   }
+  t.end()
+})
+
+t.test('the gateway is not scaled while a runner attaches to one replica only', (t) => {
+  const gateway = workloads.find(({ metadata }) => metadata.name === 'gateway')
+  t.equal(gateway?.spec.replicas, 1)
   t.end()
 })
 

@@ -32,6 +32,7 @@ const TOOLS = {
   nginx: ['nginx', 'nginx-common', 'libpcre2-8-0', 'libcrypt1'],
   wrk: ['wrk', 'libluajit-5.1-2', 'libluajit-5.1-common'],
   prometheus: ['prometheus'],
+  promtool: ['prometheus'],
   chromium: [],
 }
 /** Where the program stands inside its package, if not in usr/bin under its own name. */

@@ -1,0 +1,42 @@
+# The stack: docker-compose against podman's API, without Grafana, with the simulator upstream.
+
+PARTS="gateway worker runner redis-cache redis-queue prometheus sim"
+
+# The files of the project in a folder of their own, so that an .env of the user's is left alone.
+start_stack() {
+  rm -rf "$project"
+  mkdir -p "$project"
+  cp -r docker-compose.yml deploy "$project"/
+  sh "$project/deploy/make-env.sh" --sim >/dev/null
+  printf 'GATEWAY_PORT=18080\nPROMETHEUS_PORT=19090\nSIM_TOKENS_PER_SECOND=0\n' >> "$project/.env"
+  # shellcheck disable=SC1091
+  . "$project/.env"
+  podman system service --time 0 "$DOCKER_HOST" >"$work/engine.log" 2>&1 &
+  engine=$!
+  wait_for "the engine" curl -sf --unix-socket "$work/engine.sock" http://engine/_ping
+  # shellcheck disable=SC2086
+  compose up -d --no-build $PARTS >"$work/up.log" 2>&1 || { tail -20 "$work/up.log"; exit 1; }
+}
+
+stop_stack() {
+  compose down --volumes --timeout 20 >"$work/down.log" 2>&1 || true
+  # podman 4.3 sometimes still counts a container that is gone.
+  for network in front data runners; do podman network rm -f "loopgate-try_$network" >/dev/null 2>&1 || true; done
+  kill "$engine"
+}
+
+compose() {
+  docker-compose --project-directory "$project" -f "$project/docker-compose.yml" -p loopgate-try --profile sim "$@"
+}
+
+# wait_for <what> <command...>: runs it until it succeeds, for at most a minute.
+wait_for() {
+  what=$1
+  shift
+  tries=0
+  until "$@" >/dev/null 2>&1; do
+    tries=$((tries + 1))
+    [ "$tries" -lt 120 ] || { say "$what: not within a minute" >&2; return 1; }
+    sleep 0.5
+  done
+}
