@@ -1,0 +1,5 @@
+export * from './extract.ts'
+export * from './judge.ts'
+export * from './prompt.ts'
+export * from './step.ts'
+export type * from './types.ts'
