@@ -44,10 +44,13 @@ export type Generation = {
   readonly upstreamMs: number
   /** Headers of the upstream that concern this caller. */
   readonly headers: Readonly<Record<string, string>>
-  /** In the shape that the caller asked for: one document, or a stream to be piped once. */
+  /**
+   * In the shape that the caller asked for: one document, or a stream to be piped once; `pipe` says
+   * whether something was written at once.
+   */
   readonly content:
     | { readonly kind: 'document'; readonly bytes: Buffer }
-    | { readonly kind: 'stream'; readonly pipe: (sink: Sink) => void }
+    | { readonly kind: 'stream'; readonly pipe: (sink: Sink) => boolean }
 }
 
 /** One caller's place in a generation. */

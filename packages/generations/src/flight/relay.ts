@@ -8,7 +8,8 @@ import type { Flight } from './flight.ts'
 export type Relay = {
   readonly position: number
   readonly readBytes: number
-  readonly pipe: (sink: Sink) => void
+  /** True if something was written at once. */
+  readonly pipe: (sink: Sink) => boolean
   readonly pump: () => void
   readonly destroy: () => void
 }
@@ -42,13 +43,14 @@ export function createRelay(flight: Flight, { surface, includeUsage, began, over
       return readBytes
     },
     pipe(to) {
-      if (left()) return
+      if (left()) return true
       sink = to
       to.on('drain', () => {
         blocked = false
         pump()
       })
       pump()
+      return latest !== null
     },
     pump,
     destroy() {

@@ -97,13 +97,14 @@ export function createSeat(flight: Flight, options: SeatOptions): CallerSeat {
     }
   }
 
-  function pipeWhole(bytes: Buffer): (sink: Sink) => void {
+  function pipeWhole(bytes: Buffer): (sink: Sink) => boolean {
     return (sink) => {
-      if (settled) return
+      if (settled) return true
       began()
       sink.write(bytes)
       sink.end()
       settle(null)
+      return true
     }
   }
 

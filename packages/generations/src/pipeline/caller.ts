@@ -5,7 +5,7 @@ import type { Flight } from '../flight/flight.ts'
 import { type CallerSeat, createSeat } from '../flight/seat.ts'
 import type { Metrics } from '../metrics.ts'
 import { asDocument, asStream } from '../shape/recording.ts'
-import type { Generation, GenerationCall } from '../types.ts'
+import type { Generation, GenerationCall, Sink } from '../types.ts'
 
 type Role = 'miss' | 'coalesced' | 'bypass'
 
@@ -119,13 +119,14 @@ export function createCaller({ clock, metrics }: { clock: Clock; metrics: Metric
     metrics.began((clock.now() - beganAt) / 1000)
   }
 
-  function pipeOnce(bytes: Buffer): (sink: { write: (bytes: Buffer) => boolean; end: () => unknown }) => void {
+  function pipeOnce(bytes: Buffer): (sink: Sink) => boolean {
     return (sink) => {
-      if (left) return
+      if (left) return true
       began()
       sink.write(bytes)
       sink.end()
       metrics.ended(null)
+      return true
     }
   }
 

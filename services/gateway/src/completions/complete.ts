@@ -11,7 +11,7 @@ export async function complete(
   surface: Surface,
   request: FastifyRequest,
   reply: FastifyReply,
-): Promise<FastifyReply> {
+): Promise<void> {
   const body = request.body as Record<string, unknown>
   const wishes = readWishes(request.headers)
   const normalised = normalise(surface, body, wishes.strict)
@@ -27,7 +27,7 @@ export async function complete(
     headers: wishes.forwarded,
   })
   leaveWithCaller(ticket, reply)
-  return send(await ticket.ready, reply)
+  send(await ticket.ready, reply)
 }
 
 /**

@@ -59,7 +59,9 @@ export async function completionsRoutes(app: App, { generations }: { generations
           },
         },
       },
-      (request, reply) => complete(generations, surface, request, reply),
+      (request, reply) => {
+        complete(generations, surface, request, reply).catch((error: unknown) => reply.send(error))
+      },
     )
   }
   route('/chat/completions', 'chat', 'Complete a chat', chatCompletionRequestSchema)
