@@ -142,9 +142,19 @@ function faultResult(
   elapsedMs: number,
 ): SandboxResult {
   return {
-    ...{ id, outcome: 'internal_error', exitCode: null, signal: null, stdout: '', stderr: '' },
-    ...{ truncated: { stdout: false, stderr: false }, wallMs: 0, cpuMs: null, startupMs: elapsedMs },
-    ...{ peakMemoryBytes: null, checks: [], message: error.message.slice(0, 1000) },
+    id,
+    outcome: 'internal_error',
+    exitCode: null,
+    signal: null,
+    stdout: '',
+    stderr: '',
+    truncated: { stdout: false, stderr: false },
+    wallMs: 0,
+    cpuMs: null,
+    startupMs: elapsedMs,
+    peakMemoryBytes: null,
+    checks: [],
+    message: error.message.slice(0, 1000),
     isolation: { requested: request.isolation, achieved: TIER, enforced: [...enforced] },
     runtime: { language: runtime.language, version: runtime.version },
   }

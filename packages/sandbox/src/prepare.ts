@@ -37,7 +37,7 @@ export function prepare(clock: Clock, options: SandboxOptions): Prepared {
   try {
     const bwrap = resolveBwrap(options.bwrapPath, staging, identity)
     for (const make of [
-      () => pythonRuntime(options.pythonPath, staging, identity),
+      () => pythonRuntime(options.pythonPath, staging),
       () => javascriptRuntime(options.nodePath ?? process.execPath, staging, identity),
     ]) {
       try {

@@ -22,7 +22,7 @@ export function createNoCgroups(): CgroupBackend {
         return lastMs
       }
       return {
-        add: (pid) => {
+        add: async (pid) => {
           root = pid
         },
         cpuMs,

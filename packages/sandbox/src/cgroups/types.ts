@@ -9,7 +9,7 @@ export type CgroupUsage = {
 /** The cgroup of one sandbox; it is used once. */
 export type Cgroup = {
   /** Moves a process in; what it starts from then on is in too. */
-  readonly add: (pid: number) => void
+  readonly add: (pid: number) => Promise<void>
   readonly cpuMs: () => number | null
   readonly usage: () => CgroupUsage
   readonly isEmpty: () => boolean

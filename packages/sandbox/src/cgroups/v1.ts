@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs'
+import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { ownPrefix } from '../owner.ts'
 import { makeFolder, pidsIn, readField, readNumber, removeFolder, sweep, write } from './files.ts'
@@ -50,8 +51,9 @@ function cgroup(folders: readonly string[], memory: string, cpuacct: string | nu
     return nanoseconds === null ? null : nanoseconds / 1e6
   }
   return {
-    add: (pid) => {
-      for (const folder of folders) write(join(folder, 'cgroup.procs'), pid)
+    // Not synchronous: a move waits for a grace period of the kernel, 4 ms under load.
+    add: async (pid) => {
+      await Promise.all(folders.map((folder) => writeFile(join(folder, 'cgroup.procs'), String(pid))))
     },
     cpuMs,
     usage: () => ({

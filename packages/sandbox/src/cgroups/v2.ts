@@ -1,3 +1,4 @@
+import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { ownPrefix } from '../owner.ts'
 import { makeFolder, pidsIn, readField, readNumber, readText, removeFolder, sweep, write } from './files.ts'
@@ -45,7 +46,7 @@ export function createV2Backend(own: string): CgroupBackend {
         return microseconds === null ? null : microseconds / 1000
       }
       return {
-        add: (pid) => write(join(folder, 'cgroup.procs'), pid),
+        add: (pid) => writeFile(join(folder, 'cgroup.procs'), String(pid)),
         cpuMs,
         usage: () => ({
           cpuMs: cpuMs(),

@@ -70,7 +70,8 @@ export async function runCheck(context: CheckContext, check: Check): Promise<Che
     [],
     {
       onFrame: ({ kind, payload }) => {
-        if (kind !== 'Q' || pumping) return conclude({ verdict: 'error', evidence: 'the check program broke its channel' })
+        if (kind !== 'Q' || pumping)
+          return conclude({ verdict: 'error', evidence: 'the check program broke its channel' })
         pumping = true
         void pump(payload)
       },
@@ -82,16 +83,19 @@ export async function runCheck(context: CheckContext, check: Check): Promise<Che
   context.signal.addEventListener('abort', cancel, { once: true })
   // A candidate that dies while the check program computes has not served to the end.
   let isOver = false
-  void candidate.ended.then(async (end) => {
+  const onCandidateEnd = async () => {
+    const { reason } = await candidate.ended
     if (isOver || pumping) return
-    if (end.reason === 'wall') conclude(slowCheck('time_limit', counts.answered))
+    if (reason === 'wall') conclude(slowCheck('time_limit', counts.answered))
     else conclude({ verdict: 'fail', evidence: await howItEnded(candidate, limits) })
-  })
+  }
+  void onCandidateEnd()
   const end = await session.ended
   isOver = true
   context.signal.removeEventListener('abort', cancel)
   const judgement =
-    decided ?? readOrExplain(end, limits, counts, readRecord(reader.bytes(), { nonce, candidateSha256, checkId, ...counts }))
+    decided ??
+    readOrExplain(end, limits, counts, readRecord(reader.bytes(), { nonce, candidateSha256, checkId, ...counts }))
   return { checkId, ...judgement, ...counts, candidateSha256, durationMs: deps.clock.now() - begunMs }
 }
 
@@ -137,6 +141,9 @@ export async function howItEnded(candidate: ServedCandidate, limits: Limits): Pr
       return `the candidate printed more than ${limits.outputBytes} bytes`
     default:
       if (end.farewell?.kind === 'exception') return `the candidate raised while it was loaded: ${end.farewell.text}`
-      return `the candidate ended by itself with status ${end.exitCode ?? end.signal}${tail}`.slice(0, EVIDENCE_CHARACTERS)
+      return `the candidate ended by itself with status ${end.exitCode ?? end.signal}${tail}`.slice(
+        0,
+        EVIDENCE_CHARACTERS,
+      )
   }
 }

@@ -55,14 +55,12 @@ export async function runChecks(
         candidateSha256: sha256,
         durationMs: 0,
       })
-      if (defined === null || candidate.hasEnded() || candidate.violation() !== null) results.push(fail(await howItEnded(candidate, request.limits)))
+      if (defined === null || candidate.hasEnded() || candidate.violation() !== null)
+        results.push(fail(await howItEnded(candidate, request.limits)))
       else if (defined[i] !== true) results.push(fail(`the candidate defines no function ${check.entryPoint}`))
       else {
-        const context = {
-          ...{ deps, runtime, init, candidate, signal },
-          ...{ limits: request.limits, id: `${id}-c${i}`, candidateSha256: sha256 },
-        }
-        results.push(await runCheck(context, check))
+        const facts = { limits: request.limits, id: `${id}-c${i}`, candidateSha256: sha256 }
+        results.push(await runCheck({ deps, runtime, init, candidate, signal, ...facts }, check))
       }
     }
     return results

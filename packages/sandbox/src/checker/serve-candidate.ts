@@ -57,7 +57,13 @@ export function serveCandidate(
     deps,
     { id, runtime, role: 'serve', limits: request.limits, stdin: null },
     request.limits.wallMs,
-    { ...init, mode: 'serve', entry: request.entry ?? request.files[0]?.path, args: request.args, names: [...new Set(names)] },
+    {
+      ...init,
+      mode: 'serve',
+      entry: request.entry ?? request.files[0]?.path,
+      args: request.args,
+      names: [...new Set(names)],
+    },
     request.files,
     {
       onFrame: ({ kind, payload }) => {

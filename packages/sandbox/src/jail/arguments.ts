@@ -40,22 +40,23 @@ export function jailArguments(
   diskBytes: number,
   descriptors: { info: number; block: number; seccomp: number | null },
 ): string[] {
-  return [
-    ...['--unshare-user', '--unshare-pid', '--unshare-net', '--unshare-ipc', '--unshare-uts', '--unshare-cgroup-try'],
-    ...['--uid', INSIDE_ID, '--gid', INSIDE_ID, '--hostname', 'sandbox'],
-    ...['--die-with-parent', '--new-session', '--cap-drop', 'ALL', '--disable-userns'],
-    ...folders.system,
-    ...folders.binds.flatMap(({ source, target }) => ['--ro-bind', source, target]),
-    ...['--proc', '/proc', '--remount-ro', '/proc'],
-    ...['--size', '65536', '--tmpfs', '/dev'],
-    ...DEVICES.flatMap((name) => ['--dev-bind', `/dev/${name}`, `/dev/${name}`]),
-    ...['--symlink', '/proc/self/fd', '/dev/fd', '--symlink', '/tmp', '/dev/shm', '--remount-ro', '/dev'],
-    ...['--size', String(diskBytes), '--tmpfs', '/tmp', '--dir', '/tmp/work', '--chdir', '/tmp/work'],
+  const parts: ReadonlyArray<readonly string[]> = [
+    ['--unshare-user', '--unshare-pid', '--unshare-net', '--unshare-ipc', '--unshare-uts', '--unshare-cgroup-try'],
+    ['--uid', INSIDE_ID, '--gid', INSIDE_ID, '--hostname', 'sandbox'],
+    ['--die-with-parent', '--new-session', '--cap-drop', 'ALL', '--disable-userns'],
+    folders.system,
+    folders.binds.flatMap(({ source, target }) => ['--ro-bind', source, target]),
+    ['--proc', '/proc', '--remount-ro', '/proc'],
+    ['--size', '65536', '--tmpfs', '/dev'],
+    DEVICES.flatMap((name) => ['--dev-bind', `/dev/${name}`, `/dev/${name}`]),
+    ['--symlink', '/proc/self/fd', '/dev/fd', '--symlink', '/tmp', '/dev/shm', '--remount-ro', '/dev'],
+    ['--size', String(diskBytes), '--tmpfs', '/tmp', '--dir', '/tmp/work', '--chdir', '/tmp/work'],
     // The root is a tmpfs of bubblewrap's without a size: left writable it would be memory for the taking.
-    ...['--remount-ro', '/'],
-    ...Object.entries(env).flatMap(([name, value]) => ['--setenv', name, value]),
-    ...['--info-fd', String(descriptors.info), '--block-fd', String(descriptors.block)],
-    ...(descriptors.seccomp === null ? [] : ['--seccomp', String(descriptors.seccomp)]),
-    '--',
+    ['--remount-ro', '/'],
+    Object.entries(env).flatMap(([name, value]) => ['--setenv', name, value]),
+    ['--info-fd', String(descriptors.info), '--block-fd', String(descriptors.block)],
+    descriptors.seccomp === null ? [] : ['--seccomp', String(descriptors.seccomp)],
+    ['--'],
   ]
+  return parts.flat()
 }

@@ -136,20 +136,23 @@ function superviseJail(deps: JailDeps, spec: JailSpec, child: ChildProcess, cgro
     const pid = /"child-pid": (\d+)/.exec(text)?.[1]
     if (pid === undefined || initPid !== null) return
     initPid = Number(pid)
-    try {
-      cgroup.add(initPid)
-    } catch {
-      kill('fault')
-    }
     if (reason !== null) signal(initPid)
-    block.end('.')
+    cgroup.add(initPid).then(
+      () => block.end('.'),
+      () => kill('fault'), // also when it was killed meanwhile, and the first reason stands
+    )
   })
 
   let stopWatch = () => {}
   let bootMs = 0
   const started = () => {
     bootMs = cgroup.cpuMs() ?? 0
-    stopWatch = watchCpu(deps.clock, () => (cgroup.cpuMs() ?? 0) - bootMs, spec.limits.cpuMs, () => kill('cpu'))
+    stopWatch = watchCpu(
+      deps.clock,
+      () => (cgroup.cpuMs() ?? 0) - bootMs,
+      spec.limits.cpuMs,
+      () => kill('cpu'),
+    )
   }
   const ended = (async (): Promise<JailEnd> => {
     const { code, failed } = await exitOf(child)

@@ -70,7 +70,10 @@ export function startSession(
     onFault: handlers.onFault,
   })
   if (handlers.onRecord) jail.record?.on('data', handlers.onRecord)
-  channel.send('I', JSON.stringify({ ...init, files: files.map((file) => file.path), rlimits: spec.runtime.rlimits(spec.limits) }))
+  channel.send(
+    'I',
+    JSON.stringify({ ...init, files: files.map((file) => file.path), rlimits: spec.runtime.rlimits(spec.limits) }),
+  )
   for (const file of files) channel.send('F', contentOf(file))
   const ended = jail.ended.then((end): SessionEnd => {
     cancelWall()

@@ -8,12 +8,7 @@ const SHORTEST_MS = 20
  * as much time has gone by, so the pauses shrink with what is left; half, since it may use two.
  * Returns its stop.
  */
-export function watchCpu(
-  clock: Clock,
-  cpuMs: () => number,
-  limitMs: number,
-  onExceeded: () => void,
-): () => void {
+export function watchCpu(clock: Clock, cpuMs: () => number, limitMs: number, onExceeded: () => void): () => void {
   let cancel = () => {}
   const look = () => {
     const leftMs = limitMs - cpuMs()

@@ -46,8 +46,14 @@ export function javascriptRuntime(path: string, staging: Staging, identity: Iden
     binds: isSystems ? [] : [{ source, target: INSIDE }],
     env: COMMON_ENV,
     argv: (role, limits) => [
-      ...['/bin/sh', '-c', LIMIT, 'sh'],
-      ...[cpuSeconds(limits), Math.ceil(limits.diskBytes / 512), OPEN_FILES, limits.processes + OWN_THREADS].map(String),
+      '/bin/sh',
+      '-c',
+      LIMIT,
+      'sh',
+      String(cpuSeconds(limits)),
+      String(Math.ceil(limits.diskBytes / 512)),
+      String(OPEN_FILES),
+      String(limits.processes + OWN_THREADS),
       inside,
       // A call is answered on one thread: helpers of V8 cost a third of the start and share one core anyway.
       ...(role === 'program' ? [] : ['--single-threaded']),

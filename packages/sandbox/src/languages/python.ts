@@ -4,7 +4,6 @@ import { basename, dirname, join, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { z } from 'zod'
 import type { Staging } from '../toolchain/staging.ts'
-import type { Identity } from '../toolchain/identity.ts'
 import { findOnPath } from '../toolchain/bwrap.ts'
 import { interpreterOf } from '../toolchain/elf.ts'
 import { BOOTSTRAP_FOLDER, COMMON_ENV, cpuSeconds, OPEN_FILES, type Bind, type Runtime } from './runtime.ts'
@@ -31,7 +30,7 @@ for name in sys.argv[2:]:
  * Finds Python, compiles the bootstraps with it into the staging folder, and tells how to start it.
  * @throws Error that says what is wrong with it or missing
  */
-export function pythonRuntime(path: string | undefined, staging: Staging, identity: Identity): Runtime {
+export function pythonRuntime(path: string | undefined, staging: Staging): Runtime {
   const found = path ?? findOnPath('python3', ['/usr/bin', '/usr/local/bin'])
   if (found === undefined) throw new Error('no Python in /usr/bin or /usr/local/bin: set LOOPGATE_PYTHON_PATH')
   const program = realpathSync(found)
@@ -58,7 +57,11 @@ export function pythonRuntime(path: string | undefined, staging: Staging, identi
     env: { ...COMMON_ENV, PYTHONHASHSEED: '0', ...placed.env },
     argv: (role) => [
       placed.inside,
-      ...['-s', '-S', '-B', '-X', 'utf8'],
+      '-s',
+      '-S',
+      '-B',
+      '-X',
+      'utf8',
       `${BOOTSTRAP_FOLDER}/python/${role === 'check' ? 'checker' : 'candidate'}.pyc`,
     ],
     rlimits: (limits) => ({

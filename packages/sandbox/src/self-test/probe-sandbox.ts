@@ -34,7 +34,17 @@ type ProbeReport = z.infer<typeof reportSchema>
 /** Host paths that must not exist inside. /etc exists, with the loader's cache alone. */
 function hiddenPaths(): string[] {
   const here = fileURLToPath(import.meta.url)
-  return ['/home', '/root', '/var', '/etc/passwd', '/etc/shadow', '/sys', homedir(), process.cwd(), dirname(here)].filter(
+  return [
+    '/home',
+    '/root',
+    '/var',
+    '/etc/passwd',
+    '/etc/shadow',
+    '/sys',
+    homedir(),
+    process.cwd(),
+    dirname(here),
+  ].filter(
     // A process may well be started in a folder that exists inside too.
     (path) => path !== '/' && !path.startsWith('/usr') && !path.startsWith('/tmp') && path !== '/proc',
   )
@@ -48,7 +58,11 @@ export async function probeSandbox(
   prepared: Prepared,
   run: (runtime: Runtime, request: ExecutionRequest) => Promise<SandboxResult>,
 ): Promise<Omit<SelfTestReport, 'enforced'>> {
-  const checks: Check[] = prepared.refusals.map((detail) => ({ name: 'machine', passed: true, detail: `without: ${detail}` }))
+  const checks: Check[] = prepared.refusals.map((detail) => ({
+    name: 'machine',
+    passed: true,
+    detail: `without: ${detail}`,
+  }))
   const languages: LanguageVersion[] = []
   const listener = createServer((socket) => socket.destroy()).listen(0, '127.0.0.1')
   await once(listener, 'listening')
@@ -63,7 +77,8 @@ export async function probeSandbox(
     listener.close()
   }
   const passed = languages.length > 0 && languages.length === prepared.runtimes.length
-  if (prepared.runtimes.length === 0) checks.push({ name: 'languages', passed: false, detail: 'no interpreter was found' })
+  if (prepared.runtimes.length === 0)
+    checks.push({ name: 'languages', passed: false, detail: 'no interpreter was found' })
   return { passed, checks, languages: passed ? languages : [] }
 }
 
@@ -113,10 +128,22 @@ function judge(report: ProbeReport, environment: readonly string[], filtered: bo
   const extra = report.environment.filter((name) => !allowed.has(name))
   return [
     check('start', true, 'a program ran in the sandbox'),
-    check('environment of pid 1 is empty', report.initEnvironment === '', `${report.initEnvironment.length} characters`),
+    check(
+      'environment of pid 1 is empty',
+      report.initEnvironment === '',
+      `${report.initEnvironment.length} characters`,
+    ),
     check('environment is the short list', extra.length === 0, extra),
-    check('no inherited descriptors', report.descriptors.every((descriptor) => descriptor <= 3), report.descriptors),
-    check('procfs is read-only', report.corePattern !== 'allowed' && report.dropCaches !== 'allowed', report.corePattern),
+    check(
+      'no inherited descriptors',
+      report.descriptors.every((descriptor) => descriptor <= 3),
+      report.descriptors,
+    ),
+    check(
+      'procfs is read-only',
+      report.corePattern !== 'allowed' && report.dropCaches !== 'allowed',
+      report.corePattern,
+    ),
     check('the root is read-only', report.rootWrite !== 'allowed', report.rootWrite),
     check('no network', report.network !== 'allowed', report.network),
     check('sees only its own processes', report.processes.length <= 3 && report.processes[0] === 1, report.processes),

@@ -28,7 +28,7 @@ function writeFiles(paths) {
 
 function describe(error) {
   try {
-    return String(error instanceof Error ? `${error.name}: ${error.message}` : `thrown: ${String(error)}`).slice(0, 2000)
+    return (error instanceof Error ? `${error.name}: ${error.message}` : `thrown: ${String(error)}`).slice(0, 2000)
   } catch {
     return 'an exception that cannot be shown'
   }
@@ -88,7 +88,13 @@ async function load(path, source, asModule, names) {
   const module = new Module(path, null)
   module.filename = path
   module.paths = []
-  const globals = { require: Module.createRequire(path), module, exports: module.exports, __filename: path, __dirname: FOLDER }
+  const globals = {
+    require: Module.createRequire(path),
+    module,
+    exports: module.exports,
+    __filename: path,
+    __dirname: FOLDER,
+  }
   for (const [name, value] of Object.entries(globals)) {
     Object.defineProperty(globalThis, name, { value, writable: true, configurable: true, enumerable: false })
   }
@@ -110,6 +116,8 @@ function namesOf(error) {
   return names
 }
 
+const asText = (value, limit) => (typeof value === 'string' ? value.slice(0, limit) : '')
+
 function refusal(error, encode) {
   if (!(error instanceof Error)) {
     try {
@@ -121,8 +129,8 @@ function refusal(error, encode) {
   let name = 'Error'
   let message = ''
   try {
-    name = String(error.name).slice(0, 100)
-    message = String(error.message).slice(0, 2000)
+    name = asText(error.name, 100)
+    message = asText(error.message, 2000)
   } catch {
     // what cannot be read is left out
   }
@@ -174,7 +182,9 @@ async function main() {
   process.chdir(FOLDER)
   const path = FOLDER + init.entry
   writeFrame('S')
-  const source = readFileSync(path, 'utf8').replace(/^\uFEFF/, '').replace(/^#!/, '//')
+  const source = readFileSync(path, 'utf8')
+    .replace(/^\uFEFF/, '')
+    .replace(/^#!/, '//')
   const kind = kindOf(path, source, init.mode === 'serve')
   if (kind.error) return fail('c', kind.error)
   if (init.mode !== 'serve') return runProgram(path, init.args)
@@ -188,4 +198,4 @@ async function main() {
   await serve(functions, init.names)
 }
 
-main()
+void main()

@@ -17,7 +17,8 @@ const init = begin()
 const state = { calls: 0, answered: 0, last: null, verdict: null, evidence: '', finished: false }
 
 const shorten = (text, limit) => (text.length <= limit ? text : `${text.slice(0, limit - 1)}…`)
-const show = (value, limit) => shorten(inspect(value, { breakLength: Infinity, maxArrayLength: 50, maxStringLength: 500 }), limit)
+const show = (value, limit) =>
+  shorten(inspect(value, { breakLength: Infinity, maxArrayLength: 50, maxStringLength: 500 }), limit)
 
 /** The first verdict stands: what is thrown later cannot turn a fail into something else. */
 function decide(verdict, evidence) {
@@ -35,7 +36,10 @@ function decide(verdict, evidence) {
 function record() {
   const { calls, answered, verdict, evidence } = state
   const { nonce, candidateSha256, checkId } = init
-  writeAll(RECORD, bytes(`${JSON.stringify({ nonce, candidateSha256, checkId, verdict, evidence, calls, answered })}\n`))
+  writeAll(
+    RECORD,
+    bytes(`${JSON.stringify({ nonce, candidateSha256, checkId, verdict, evidence, calls, answered })}\n`),
+  )
   leave(0)
 }
 
@@ -79,7 +83,10 @@ function candidate(...args) {
     return conclude('fail', `returned a value that is not plain data: ${reason}`)
   }
   state.answered += 1
-  state.last = { args, result: () => `${thrown ? 'threw' : 'returned'} ${thrown ? shorten(String(value), 600) : show(value, 800)}` }
+  state.last = {
+    args,
+    result: () => `${thrown ? 'threw' : 'returned'} ${thrown ? shorten(String(value), 600) : show(value, 800)}`,
+  }
   if (promised) return thrown ? Promise.reject(value) : Promise.resolve(value)
   if (thrown) throw value
   return value
@@ -93,7 +100,10 @@ function place(error) {
 }
 
 function onError(error) {
-  const text = error instanceof Error ? `${error.name}: ${shorten(error.message, 1000)}${place(error)}` : `thrown: ${show(error, 600)}`
+  const text =
+    error instanceof Error
+      ? `${error.name}: ${shorten(error.message, 1000)}${place(error)}`
+      : `thrown: ${show(error, 600)}`
   // Before the first answer nothing of the candidate's can have caused it.
   decide(state.answered > 0 ? 'fail' : 'error', text)
 }
@@ -106,7 +116,10 @@ async function judge() {
   // As shipped it neither throws nor changes the exit status, so a test written with it proves nothing.
   console.assert = (condition, ...message) => {
     if (!condition) {
-      throw new AssertionError({ message: message.map(String).join(' ') || 'console.assert failed', stackStartFn: console.assert })
+      throw new AssertionError({
+        message: message.map(String).join(' ') || 'console.assert failed',
+        stackStartFn: console.assert,
+      })
     }
   }
   const path = '/tmp/work/check.js'
@@ -122,10 +135,14 @@ async function judge() {
     run = vm.compileFunction(
       `${init.source}\n;return typeof check === 'function' ? check : undefined`,
       ['exports', 'require', 'module', '__filename', '__dirname'],
-      { filename: '<check>', contextExtensions: [{ candidate, [init.entryPoint]: candidate }], importModuleDynamically },
+      {
+        filename: '<check>',
+        contextExtensions: [{ candidate, [init.entryPoint]: candidate }],
+        importModuleDynamically,
+      },
     )
   } catch (error) {
-    return decide('error', `the check program does not load: ${error}`)
+    return decide('error', `the check program does not load: ${String(error)}`)
   }
   try {
     const check = run.call(module.exports, module.exports, require, module, path, '/tmp/work')
@@ -133,6 +150,7 @@ async function judge() {
   } catch (error) {
     onError(error)
   }
+  state.finished = true
 }
 
 process.on('uncaughtException', (error) => {
@@ -148,6 +166,4 @@ process.on('beforeExit', () => {
   record()
 })
 writeFrame('S')
-judge().then(() => {
-  state.finished = true
-})
+void judge()

@@ -20,7 +20,9 @@ function walk(value, depth, count) {
     case 'boolean':
       return value
     case 'number':
-      return Number.isFinite(value) && !Object.is(value, -0) ? value : ['n', Object.is(value, -0) ? '-0' : String(value)]
+      return Number.isFinite(value) && !Object.is(value, -0)
+        ? value
+        : ['n', Object.is(value, -0) ? '-0' : String(value)]
     case 'bigint':
       return ['i', value.toString()]
     case 'undefined':
@@ -58,7 +60,9 @@ function walkObject(value, depth, count) {
   if (isDate(value)) return ['D', walk(Date.prototype.getTime.call(value), depth, count)]
   const prototype = getPrototypeOf(value)
   if (prototype !== objectPrototype && prototype !== null) {
-    throw new NotPlain(`holds an instance of ${String(prototype.constructor?.name || 'an unnamed class').slice(0, 100)}`)
+    throw new NotPlain(
+      `holds an instance of ${String(prototype.constructor?.name || 'an unnamed class').slice(0, 100)}`,
+    )
   }
   const out = ['o']
   for (const key of keys(value)) out.push(key, walk(value[key], depth, count))

@@ -1,0 +1,96 @@
+import { CLOSE_CODES, type RunnerInfo } from '@loopgate/contracts'
+import { createSandbox, type Sandbox, type SelfTestReport } from '@loopgate/sandbox'
+import { systemClock, type Clock, type Logger } from '@loopgate/service-kit'
+import type { Config } from './config.ts'
+import { createKeptResults } from './kept-results.ts'
+import { createLinks } from './links.ts'
+import { createWork } from './work.ts'
+
+/** A sandbox runner: it dials gateways and runs what they send. */
+export type Runner = {
+  /** Tests the sandbox and begins to dial; resolves once the test has ended, whatever it found. Never throws. */
+  readonly start: () => Promise<SelfTestReport>
+  /** Takes nothing new, finishes what runs and delivers it, then closes. */
+  readonly drain: () => Promise<void>
+  /** Kills what runs and closes. */
+  readonly close: () => Promise<void>
+}
+
+/** How long a drained runner waits for the gateways to acknowledge its last results. */
+const LAST_RESULTS_MS = 5_000
+const POLL_MS = 10
+
+export function createRunner(deps: { config: Config; logger: Logger; clock?: Clock; sandbox?: Sandbox }): Runner {
+  const { config, logger } = deps
+  const clock = deps.clock ?? systemClock
+  const sandbox =
+    deps.sandbox ??
+    createSandbox(
+      { logger, clock },
+      {
+        bwrapPath: config.LOOPGATE_BWRAP_PATH,
+        pythonPath: config.LOOPGATE_PYTHON_PATH,
+        nodePath: config.LOOPGATE_NODE_PATH,
+        launcherUid: config.LOOPGATE_RUNNER_UID,
+      },
+    )
+  let report: SelfTestReport = { passed: false, checks: [], languages: [], enforced: [] }
+  const kept = createKeptResults(clock)
+  const info = (): RunnerInfo => ({
+    runnerId: config.LOOPGATE_RUNNER_ID,
+    languages: [...report.languages],
+    tiers: report.passed ? [sandbox.tier] : [],
+    slots: config.LOOPGATE_RUNNER_SLOTS,
+    selfTest: { passed: report.passed, checks: report.checks },
+  })
+  const links = createLinks({
+    clock,
+    logger,
+    token: config.LOOPGATE_RUNNER_TOKEN,
+    info,
+    onWelcome: (gatewayId) => {
+      for (const { leaseId, result } of kept.of(gatewayId)) links.send(gatewayId, { type: 'result', leaseId, result })
+      if (draining) links.send(gatewayId, { type: 'draining' })
+    },
+    onFrame: (gatewayId, frame) => {
+      if (frame.type === 'execute') work.execute(gatewayId, frame)
+      else if (frame.type === 'cancel') work.cancel(gatewayId, frame.leaseId)
+      else if (frame.type === 'ack') kept.acknowledge(gatewayId, frame.leaseId)
+      // `drain`: that replica gives out nothing more. It closes the socket itself when it is done.
+    },
+  })
+  const work = createWork(
+    { clock, logger, sandbox, kept, send: links.send },
+    { runnerId: config.LOOPGATE_RUNNER_ID, slots: config.LOOPGATE_RUNNER_SLOTS, languages: () => report.languages },
+  )
+  let draining = false
+
+  return {
+    start: async () => {
+      report = await sandbox.selfTest()
+      const failed = report.checks.filter(({ passed }) => !passed)
+      if (report.passed) logger.info({ languages: report.languages, enforced: report.enforced }, 'the sandbox is sound')
+      else logger.error({ failed }, 'the self-test of the sandbox failed: this runner takes no executions')
+      links.dial(config.LOOPGATE_GATEWAY_URL)
+      return report
+    },
+    drain: async () => {
+      draining = true
+      links.sendAll({ type: 'draining' })
+      await work.drain()
+      const untilMs = clock.now() + LAST_RESULTS_MS
+      while (kept.size() > 0 && clock.now() < untilMs)
+        await new Promise<void>((resolve) => setTimeout(resolve, POLL_MS))
+      links.close(CLOSE_CODES.draining, 'the runner is shutting down')
+      await sandbox.close()
+    },
+    close: async () => {
+      draining = true
+      const ended = work.drain()
+      work.abort()
+      links.close(CLOSE_CODES.draining, 'the runner is closing')
+      await ended
+      await sandbox.close()
+    },
+  }
+}
