@@ -1,28 +1,27 @@
 import type { Clock } from '@loopgate/service-kit'
 import type { SimulatorConfig } from '../config.ts'
-import { retryAfterHeaders } from '../faults/answer.ts'
 import type { Budget } from '../generation/generation.ts'
 import { contextLengthExceeded, QUEUE_EXCEEDED, type ErrorReply } from '../http/errors.ts'
-import type { HeaderList } from '../http/respond.ts'
+import { retryAfterHeaders, type HeaderList } from '../http/respond.ts'
 import { createLimiter, RESERVED_OUTPUT_TOKENS } from '../limits/limiter.ts'
 import { createPromptCache } from '../limits/prompt-cache.ts'
 import type { Model } from '../models/catalogue.ts'
 import type { Call } from './call.ts'
 
-export type Sizes = {
+type Sizes = {
   readonly promptTokens: number
   /** What the request bounds its output to; undefined, null or below 1 is no bound. */
   readonly requestedTokens: number | null | undefined
   readonly promptText: () => string
 }
 
-export type Admitted = {
+type Admitted = {
   readonly budget: Budget
   readonly headers: HeaderList
   /** Tells what was really generated, so that the reservation can be settled when the call ends. */
   readonly generated: (completionTokens: number) => void
 }
-export type AdmissionResult = Admitted | { readonly error: ErrorReply; readonly headers: HeaderList }
+type AdmissionResult = Admitted | { readonly error: ErrorReply; readonly headers: HeaderList }
 
 export type AdmissionDesk = {
   readonly admit: (call: Call, organisation: string, model: Model, sizes: Sizes) => AdmissionResult

@@ -1,7 +1,7 @@
 import type { ServerResponse } from 'node:http'
 import type { StatsRecorder } from '../control/stats.ts'
 
-export type Ending = 'complete' | 'aborted'
+type Ending = 'complete' | 'aborted'
 
 /** The life of one request for a completion, from its headers to the end of its answer. */
 export type Call = {

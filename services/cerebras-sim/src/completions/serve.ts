@@ -18,7 +18,7 @@ import type { Surface } from './surface.ts'
 
 type AnyRequest = { readonly model: string; readonly stream?: boolean | null | undefined }
 
-export type Incoming = {
+type Incoming = {
   readonly call: Call
   readonly organisation: string
   readonly headers: IncomingHttpHeaders

@@ -9,7 +9,7 @@ import {
   UNAVAILABLE,
   type ErrorReply,
 } from '../http/errors.ts'
-import type { HeaderList } from '../http/respond.ts'
+import { retryAfterHeaders, type HeaderList } from '../http/respond.ts'
 import { rateLimitHeaders } from '../limits/headers.ts'
 import { quotaOf } from '../limits/tiers.ts'
 import type { Fault, FaultAnswer } from './spec.ts'
@@ -23,9 +23,6 @@ export function faultReply(kind: FaultAnswer, fault: Fault, model: string, clock
     headers: [...quotaHeaders(kind, fault, model, clock), ...retryAfterHeaders(fault.retryAfterSeconds)],
   }
 }
-
-export const retryAfterHeaders = (seconds: number | undefined): HeaderList =>
-  seconds === undefined ? [] : ['retry-after', String(seconds)]
 
 function errorOf(kind: FaultAnswer, { window }: Fault): ErrorReply {
   switch (kind) {

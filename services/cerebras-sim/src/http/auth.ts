@@ -1,18 +1,18 @@
 import { timingSafeEqual } from 'node:crypto'
 import { NOT_AUTHENTICATED, WRONG_KEY, WRONG_SCHEME, type ErrorReply } from './errors.ts'
 
-export type Caller = { readonly organisation: string }
-export type Authentication = Caller | { readonly error: ErrorReply }
+type Caller = { readonly organisation: string }
+type Authentication = Caller | { readonly error: ErrorReply }
 export type Authenticator = (header: string | undefined) => Authentication
 
 /** Every key of Cerebras begins so. */
-export const KEY_PREFIX = 'csk-'
+const KEY_PREFIX = 'csk-'
 
 /**
  * The organisation a key belongs to: what stands between `csk-` and the next dash, else the whole
  * key. So `csk-acme-1` and `csk-acme-2` share one set of rate limits, as two keys of one customer do.
  */
-export function organisationOf(key: string): string {
+function organisationOf(key: string): string {
   return key.slice(KEY_PREFIX.length).split('-', 1)[0] ?? key
 }
 

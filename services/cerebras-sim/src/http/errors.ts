@@ -111,6 +111,7 @@ const SERVER_ERROR_TEXT = 'Encountered a server error, please try again.'
 
 export const SERVER_ERROR = nested(500, SERVER_ERROR_TEXT)
 
+/** 503 is documented without a body; it is given the shape of the 500. */
 export const UNAVAILABLE = nested(503, 'Service temporarily unavailable, please try again.')
 
 /** What an edge in front of the API answers when it cannot reach it: not JSON. */

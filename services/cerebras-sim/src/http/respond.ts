@@ -24,6 +24,9 @@ export const requestIdHeaders = (serial: number): HeaderList => {
   return ['x-request-id', ray, 'cf-ray', ray]
 }
 
+export const retryAfterHeaders = (seconds: number | undefined): HeaderList =>
+  seconds === undefined ? [] : ['retry-after', String(seconds)]
+
 /** Writes a whole answer with one write. */
 export function writeWhole(
   response: ServerResponse,

@@ -2,7 +2,7 @@ import type { QuotaWindow } from '../http/errors.ts'
 import type { HeaderList } from '../http/respond.ts'
 import { WINDOW_MS, WINDOWS, type Quota } from './tiers.ts'
 
-export type Metric = 'requests' | 'tokens'
+type Metric = 'requests' | 'tokens'
 /** What is left of each limit, as the reply tells it. */
 export type Remaining = (metric: Metric, window: QuotaWindow) => number
 

@@ -6,14 +6,14 @@ import { rateLimitHeaders, resetSeconds } from './headers.ts'
 import { quotaOf, TOTAL_FACTOR, WINDOW_MS, WINDOWS, type Quota, type Tier } from './tiers.ts'
 
 /** What a request is expected to use. */
-export type Estimate = {
+type Estimate = {
   readonly promptTokens: number
   /** Part of the prompt that the prefix cache holds: counts against the total bucket only. */
   readonly cachedTokens: number
   readonly outputTokens: number
 }
 
-export type Admission =
+type Admission =
   | {
       readonly admitted: true
       readonly headers: HeaderList

@@ -5,7 +5,7 @@ export const WINDOWS: readonly QuotaWindow[] = ['minute', 'hour', 'day']
 export const WINDOW_MS: Readonly<Record<QuotaWindow, number>> = { minute: 60_000, hour: 3_600_000, day: 86_400_000 }
 
 /** How the real API writes a limit that there is none of (vendor's page on rate limits). */
-export const UNLIMITED = 1_000_000_000
+const UNLIMITED = 1_000_000_000
 
 type Windows = Readonly<Record<QuotaWindow, number>>
 export type Quota = { readonly requests: Windows; readonly tokens: Windows }

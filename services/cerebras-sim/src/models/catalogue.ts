@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto'
 
-export type Effort = 'none' | 'low' | 'medium' | 'high'
+type Effort = 'none' | 'low' | 'medium' | 'high'
 
 /**
  * A model as Cerebras served it in 2026. Limits and prices: the public catalogue, recorded 2026-07

@@ -8,7 +8,10 @@ import { toolMessageProblems } from './tool-messages.ts'
 /** How many images a request may carry (paid tier; vendor's page on image inputs). */
 const MAX_IMAGES = 5
 
-/** What the schema cannot say about a chat request; undefined if all is well. */
+/**
+ * What the schema cannot say about a chat request; undefined if all is well. The vendor documents
+ * these rules; the texts are ours, but for those about images.
+ */
 export function chatRuleError(request: ChatRequest, model: Model): ErrorReply | undefined {
   const problems = [...toolMessageProblems(request.messages), ...fieldProblems(request, model)]
   if (problems.length > 0) return invalidRequest(problems)

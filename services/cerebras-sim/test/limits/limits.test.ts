@@ -148,6 +148,11 @@ t.test('beyond the bound of generations at once the provider is congested', asyn
   )
   clock.advance(60_000)
   t.equal((await running).statusCode, 200)
+  const nextWaiting = timerSet()
+  const next = chat(ask('hi'))
+  await nextWaiting
+  clock.advance(60_000)
+  t.equal((await next).statusCode, 200, 'the place is free again')
 })
 
 t.test('a repeated prefix is cached in blocks of 128 tokens, and counts against the total bucket only', async (t) => {
