@@ -5,8 +5,18 @@ import { normalise } from './normalise/normalise.ts'
 import { readWishes } from './request-headers.ts'
 import { send } from './send.ts'
 
-/** The stages of a completion between the door, which has authenticated and validated, and the generations. */
-export async function complete(
+/** Answers a completion that the door has authenticated and validated. Faults go to the scope's error handler. */
+export function complete(
+  generations: Generations,
+  surface: Surface,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): void {
+  answer(generations, surface, request, reply).catch((error: unknown) => reply.send(error))
+}
+
+/** The stages, in order: wishes of the headers, normalising, the generation, sending. */
+async function answer(
   generations: Generations,
   surface: Surface,
   request: FastifyRequest,

@@ -59,9 +59,7 @@ export async function completionsRoutes(app: App, { generations }: { generations
           },
         },
       },
-      (request, reply) => {
-        complete(generations, surface, request, reply).catch((error: unknown) => reply.send(error))
-      },
+      (request, reply) => complete(generations, surface, request, reply),
     )
   }
   route('/chat/completions', 'chat', 'Complete a chat', chatCompletionRequestSchema)
