@@ -1,6 +1,7 @@
 import fastify from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import type { App } from './app-type.ts'
+import { completionsRoutes } from './completions/routes.ts'
 import { openaiShape, problemShape } from './errors/bodies.ts'
 import { notFound } from './errors/not-found.ts'
 import { errorShape } from './errors/scope.ts'
@@ -8,6 +9,7 @@ import { executionRoutes } from './executions/routes.ts'
 import { httpOptions } from './http-options.ts'
 import { eventRoutes } from './loops/event-routes.ts'
 import { loopRoutes } from './loops/routes.ts'
+import { modelsRoutes } from './models/routes.ts'
 import { operationsRoutes } from './operations/routes.ts'
 import { auth } from './plugins/auth.ts'
 import { expectContinue } from './plugins/expect-continue.ts'
@@ -53,6 +55,19 @@ export async function buildApp(services: Services): Promise<App> {
     },
     { prefix: '/api' },
   )
+
+  // The Cerebras SDK adds `/v1` itself, other clients want it in their base URL: both find the routes.
+  for (const prefix of ['/v1', '']) {
+    await app.register(
+      async (scope: App) => {
+        errorShape(scope, openaiShape)
+        zodValidation(scope)
+        await completionsRoutes(scope, services)
+        await modelsRoutes(scope, services)
+      },
+      { prefix },
+    )
+  }
 
   return app
 }

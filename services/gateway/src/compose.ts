@@ -1,3 +1,5 @@
+import { createUpstream } from '@loopgate/cerebras'
+import { createGenerations } from '@loopgate/generations'
 import { connectRedis, createLoopStore, type Redis } from '@loopgate/loop-store'
 import { createSliceProducer } from '@loopgate/work-queue'
 import { createRegistry, newId, systemClock, type Clock, type Logger, type Registry } from '@loopgate/service-kit'
@@ -37,8 +39,28 @@ export function compose(config: Config, logger: Logger, tuning: Tuning = {}): Se
     { hub, clock, registry },
     { queueMs: config.LOOPGATE_EXECUTION_QUEUE_MS, queueMax: config.LOOPGATE_EXECUTION_QUEUE_MAX },
   )
-  const redisUrl = config.LOOPGATE_QUEUE_REDIS_URL ?? config.LOOPGATE_REDIS_URL
-  const redis = redisUrl === undefined ? null : connectRedis(redisUrl, 'fail-fast', { name: 'gateway' })
+  const upstream = createUpstream(
+    { clock, logger, registry },
+    {
+      url: config.LOOPGATE_UPSTREAM_URL,
+      apiKey: config.CEREBRAS_API_KEY,
+      firstByteMs: config.LOOPGATE_UPSTREAM_FIRST_BYTE_MS,
+      idleMs: config.LOOPGATE_UPSTREAM_IDLE_MS,
+      totalMs: config.LOOPGATE_UPSTREAM_TOTAL_MS,
+    },
+  )
+  const generations = createGenerations(
+    { upstream, clock, logger, registry },
+    {
+      redisUrl: config.LOOPGATE_REDIS_URL ?? null,
+      keyPrefix: config.LOOPGATE_KEY_PREFIX,
+      ttlSeconds: config.LOOPGATE_CACHE_TTL_SECONDS,
+      memoryBytes: config.LOOPGATE_CACHE_MEMORY_BYTES,
+      ...(config.LOOPGATE_CACHE_SECRET !== undefined && { secret: config.LOOPGATE_CACHE_SECRET }),
+    },
+  )
+  const queueUrl = config.LOOPGATE_QUEUE_REDIS_URL ?? config.LOOPGATE_REDIS_URL
+  const redis = queueUrl === undefined ? null : connectRedis(queueUrl, 'fail-fast', { name: 'gateway' })
   const loops = redis === null ? null : composeLoops(redis, config, { clock, logger, registry })
 
   return {
@@ -50,9 +72,11 @@ export function compose(config: Config, logger: Logger, tuning: Tuning = {}): Se
     hub,
     executions,
     loops,
-    redisStatus: () => redis?.status ?? 'none',
+    upstream,
+    generations,
+    loopsStatus: () => (redis === null ? 'none' : redis.status === 'ready' ? 'up' : 'down'),
     async close() {
-      await loops?.close()
+      await Promise.all([loops?.close(), generations.close(), upstream.close()])
       redis?.disconnect()
     },
   }

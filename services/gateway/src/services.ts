@@ -1,3 +1,5 @@
+import type { Upstream } from '@loopgate/cerebras'
+import type { Generations } from '@loopgate/generations'
 import type { Clock, Logger, Registry } from '@loopgate/service-kit'
 import type { Authenticator } from './auth/authenticator.ts'
 import type { Executions } from './executions/dispatcher.ts'
@@ -15,7 +17,10 @@ export type Services = {
   readonly hub: RunnerHub
   readonly executions: Executions
   readonly loops: LoopServices | null
-  readonly redisStatus: () => string
+  readonly upstream: Upstream
+  readonly generations: Generations
+  /** State of the connection to the Redis of the loops. */
+  readonly loopsStatus: () => 'none' | 'up' | 'down'
   /** Closes what was opened; called once the last reply is out. */
   readonly close: () => Promise<void>
 }

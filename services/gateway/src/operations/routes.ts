@@ -1,25 +1,19 @@
-import type { Registry } from '@loopgate/service-kit'
 import { z } from 'zod'
 import type { App } from '../app-type.ts'
-import type { RunnerHub } from '../runners/hub.ts'
-import type { Drain } from './drain.ts'
+import type { Services } from '../services.ts'
 
-export type OperationsDeps = {
-  readonly registry: Registry
-  readonly drain: Drain
-  /** State of the connection to Redis as its client words it; `none` without one. */
-  readonly redisStatus: () => string
-  readonly hub: RunnerHub
-}
+export type OperationsDeps = Pick<Services, 'registry' | 'drain' | 'generations' | 'loopsStatus' | 'hub'>
 
+const storeSchema = z.enum(['none', 'up', 'down'])
 const readinessSchema = z.object({
   ready: z.boolean(),
-  redis: z.string().describe('For information: completions are answered without Redis too'),
-  runners: z.int().describe('For information: runners attached to this replica'),
+  cache: storeSchema.describe('Redis of the cache; for information: completions are answered without it too'),
+  loops: storeSchema.describe('Redis of the loops; for information'),
+  runners: z.int().describe('Runners attached to this replica; for information'),
 })
 
 /** What keeps the gateway running looks at these. All are open: they tell nothing about a tenant. */
-export function operationsRoutes(app: App, { registry, drain, redisStatus, hub }: OperationsDeps): void {
+export function operationsRoutes(app: App, { registry, drain, generations, loopsStatus, hub }: OperationsDeps): void {
   const config = { open: true } as const
   const tags = ['operations']
 
@@ -50,7 +44,12 @@ export function operationsRoutes(app: App, { registry, drain, redisStatus, hub }
       },
     },
     (_request, reply) => {
-      const body = { ready: !drain.started, redis: redisStatus(), runners: hub.size() }
+      const body = {
+        ready: !drain.started,
+        cache: generations.cacheStatus(),
+        loops: loopsStatus(),
+        runners: hub.size(),
+      }
       void reply.code(body.ready ? 200 : 503)
       return body
     },

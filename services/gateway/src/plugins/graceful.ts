@@ -8,11 +8,13 @@ import type { Services } from '../services.ts'
 const IDLE_CHECK_MS = 50
 
 /**
- * Closing in order: readiness falls, event streams end, executions end and their runners are let
+ * Opening and closing in order. Closing: readiness falls, event streams end, executions end and their runners are let
  * go; then Fastify stops listening and waits for the replies under way; then connections close.
  */
-export const graceful = fp<Pick<Services, 'drain' | 'executions' | 'hub' | 'close'>>(
-  async (app, { drain, executions, hub, close }) => {
+export const graceful = fp<Pick<Services, 'drain' | 'executions' | 'hub' | 'generations' | 'close'>>(
+  async (app, { drain, executions, hub, generations, close }) => {
+    // Listens once the secret of the cache keys is known, or Redis has had its chance.
+    app.addHook('onReady', () => generations.ready())
     let timer: NodeJS.Timeout | undefined
     app.addHook('preClose', (done) => {
       drain.start()
