@@ -1,0 +1,46 @@
+import t from 'tap'
+import { completionBody, executionInput, promptTokensBound } from '../src/index.ts'
+import { loopRequest } from './world.ts'
+
+const request = loopRequest({ goal: 'Add.', scaffold: 'def add(a, b):\n    """Adds."""\n' })
+
+t.test('samples of a loop differ in the seed alone', async (t) => {
+  const { seed: first, ...body } = completionBody(request, 0)
+  const { seed: other, ...same } = completionBody(request, 7)
+  t.equal(first, 0)
+  t.equal(other, 7)
+  t.strictSame(same, body)
+})
+
+t.test('the user text ends with the scaffold as it is, and the limits are those of the loop', async (t) => {
+  const body = completionBody(request, 3)
+  const messages = body['messages'] as Array<{ role: string; content: string }>
+  t.strictSame(
+    messages.map(({ role }) => role),
+    ['system', 'user'],
+  )
+  t.ok(messages[1]?.content.startsWith('Add.'))
+  t.ok(messages[1]?.content.endsWith(request.scaffold))
+  t.match(body, { model: 'm', max_completion_tokens: 100, temperature: 0.8 })
+  t.notOk('stream' in body)
+  t.notOk('top_p' in body, 'what the loop does not say is left to the upstream')
+})
+
+t.test('a loop without a scaffold asks for its goal alone', async (t) => {
+  const messages = completionBody(loopRequest({ goal: 'Add.' }), 0)['messages'] as Array<{ content: string }>
+  t.equal(messages[1]?.content, 'Add.')
+})
+
+t.test('the bound of the prompt tokens is above one token a byte', async (t) => {
+  const text = 'ä'.repeat(500)
+  t.ok(promptTokensBound(loopRequest({ goal: text })) > 1_000)
+})
+
+t.test('an execution carries candidate, checks and limits of the loop', async (t) => {
+  t.match(executionInput(request, 'x = 1'), {
+    language: 'python',
+    files: [{ path: 'candidate.py', content: 'x = 1' }],
+    checks: request.checks,
+    limits: request.limits,
+  })
+})
