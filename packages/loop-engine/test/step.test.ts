@@ -49,6 +49,26 @@ t.test('a pass stops what runs above it, waits for what runs below it, and the l
   t.equal(run.stored.records.length, 2)
 })
 
+t.test('of two passes the lower one decides what is stopped', async (t) => {
+  const run = new Run(loopRequest({ fanOut: 4 }), worldOf('a', '+b', 'c', '+d'))
+  for (const iteration of [1, 2, 3, 4]) run.deliver(generateId(run, iteration))
+  run.deliver(executeId(run, '+d'))
+  t.strictSame(executing(run), ['a', '+b', 'c'])
+  run.deliver(executeId(run, '+b'))
+  t.strictSame(executing(run), ['a'])
+})
+
+t.test('a generation above a known pass that fails is not tried again', async (t) => {
+  const run = new Run(loopRequest({ fanOut: 3 }), worldOf('a', '+b', 'c'))
+  run.deliver(generateId(run, 2))
+  run.deliver(executeId(run, '+b'))
+  run.fail(generateId(run, 3))
+  t.strictSame(
+    [...run.outstanding.values()].map((command) => command.type === 'generate' && command.iteration),
+    [1],
+  )
+})
+
 t.test('once a pass is known, answers above it are not run, and their generations are not aborted', async (t) => {
   const run = new Run(loopRequest({ fanOut: 4 }), worldOf('a', '+b', 'c', 'd'))
   run.deliver(generateId(run, 2))
