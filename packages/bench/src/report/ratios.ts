@@ -5,8 +5,8 @@ export type Ratio = {
   readonly against: string
   /** Loopgate's units a second over the other's: above 1 Loopgate is faster. */
   readonly perSecond: number
-  /** The other's CPU time a unit over Loopgate's: above 1 Loopgate is cheaper. */
-  readonly cpu: number
+  /** Loopgate's CPU time a unit over the other's: below 1 Loopgate is cheaper. */
+  readonly cpuUsPerUnit: number
   /** Loopgate's median latency less the other's, where latency was measured. */
   readonly p50DifferenceUs: number | null
 }
@@ -22,7 +22,7 @@ export function ratios(figures: readonly Figures[]): Ratio[] {
           case: own.case,
           against: other.target,
           perSecond: round(own.perSecond / other.perSecond),
-          cpu: round(other.cpuUsPerUnit / own.cpuUsPerUnit),
+          cpuUsPerUnit: round(own.cpuUsPerUnit / other.cpuUsPerUnit),
           p50DifferenceUs: own.p50Us === null || other.p50Us === null ? null : own.p50Us - other.p50Us,
         })),
     )

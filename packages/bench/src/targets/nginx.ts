@@ -35,7 +35,7 @@ function nginxTarget(name: string, label: string, caching: string): Target {
       return {
         origin: `http://127.0.0.1:${port}`,
         headers: {},
-        pids: () => [master.pid, ...children(master.pid)],
+        pids: () => workers(master.pid),
         stop: master.stop,
       }
     },
@@ -73,19 +73,19 @@ http {
 `
 }
 
-/** The processes that a process has started, by the parent named in /proc/<pid>/stat. */
-function children(parent: number): number[] {
+/** The worker of a master: it has helpers too, which come and go and serve nobody. */
+function workers(master: number): number[] {
   return readdirSync('/proc')
-    .filter((name) => /^\d+$/.test(name))
+    .filter((name) => /^\d+$/.test(name) && isWorker(name, master))
     .map(Number)
-    .filter((pid) => parentOf(pid) === parent)
 }
 
-function parentOf(pid: number): number | undefined {
+function isWorker(pid: string, master: number): boolean {
   try {
     // The name may hold spaces, so the fields are counted from its closing bracket (proc(5)).
-    return Number(readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').at(-1)?.split(' ')[1])
+    const parent = Number(readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').at(-1)?.split(' ')[1])
+    return parent === master && readFileSync(`/proc/${pid}/cmdline`, 'utf8').startsWith('nginx: worker process')
   } catch {
-    return undefined
+    return false
   }
 }
