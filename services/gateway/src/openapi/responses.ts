@@ -11,7 +11,8 @@ const openaiMembers = {
   param: z.string().nullable(),
   code: z.string().nullable(),
 }
-const openaiErrorSchema = z.object({ error: z.object(openaiMembers), ...openaiMembers })
+/** Error body of `/v1`: the members nested and at the top level. */
+export const openaiErrorSchema = z.object({ error: z.object(openaiMembers), ...openaiMembers })
 
 type ErrorReply = { description: string; content: Record<string, { schema: z.ZodType }> }
 

@@ -1,12 +1,14 @@
 import swaggerPlugin from '@fastify/swagger'
-import { jsonSchemaTransform } from 'fastify-type-provider-zod'
+import { jsonSchemaTransform, jsonSchemaTransformObject } from 'fastify-type-provider-zod'
 import type { App } from '../../app-type.ts'
+import { nameSchemas, withoutUnused } from '../../openapi/components.ts'
 
 /**
  * Collects the OpenAPI 3.1 document from the zod schemas of the routes.
  * https://github.com/fastify/fastify-swagger
  */
 export async function swagger(app: App): Promise<void> {
+  nameSchemas()
   await app.register(swaggerPlugin, {
     openapi: {
       openapi: '3.1.0',
@@ -38,5 +40,6 @@ export async function swagger(app: App): Promise<void> {
       const twin = !/^\/(?:v1|api|healthz|readyz|metrics|openapi)/.test(url)
       return twin ? { schema: { ...schema, hide: true }, url } : jsonSchemaTransform(document)
     },
+    transformObject: (document) => withoutUnused(jsonSchemaTransformObject(document)),
   })
 }
