@@ -1,0 +1,31 @@
+import { randomInt } from 'node:crypto'
+import { readdirSync, readFileSync } from 'node:fs'
+import { setTimeout as delay } from 'node:timers/promises'
+
+/** A number of seconds that no other `sleep` on this machine is given: its process can be found by it. */
+export function newMarker(): string {
+  return `${randomInt(10_000, 100_000)}.${randomInt(100_000, 1_000_000)}`
+}
+
+/** Pids on this machine, inside sandboxes too, whose command line holds the text. */
+export function processesWith(text: string): number[] {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number)
+    .filter((pid) => {
+      try {
+        return readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(text)
+      } catch {
+        return false
+      }
+    })
+}
+
+/** Waits for a state of the machine that no event tells of. */
+export async function until(holds: () => boolean, withinMs = 30_000): Promise<void> {
+  const deadline = performance.now() + withinMs
+  while (!holds()) {
+    if (performance.now() > deadline) throw new Error('what was waited for did not happen')
+    await delay(5)
+  }
+}
