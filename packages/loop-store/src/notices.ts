@@ -1,7 +1,6 @@
 import { fault } from '@loopgate/service-kit'
 import type { Redis } from 'ioredis'
 import type { LoopState } from '@loopgate/contracts'
-import { COMMAND_TIMEOUT_MS } from './connect.ts'
 import type { LoopNotice } from './types.ts'
 
 type Listener = (notice: LoopNotice) => void
@@ -22,11 +21,11 @@ export function createNotices(redis: Redis): Notices {
   }
 
   const open = (): Redis => {
-    // Its offline queue is on whatever the profile: a subscription may well be sent later.
+    // Its offline queue is on whatever the profile: a subscription may well be sent later. How long
+    // to wait for it stays as the profile has it.
     const connection = redis.duplicate({
       enableOfflineQueue: true,
       maxRetriesPerRequest: null,
-      commandTimeout: COMMAND_TIMEOUT_MS,
       autoResubscribe: false,
     })
     connection.on('error', () => {})

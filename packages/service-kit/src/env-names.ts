@@ -5,7 +5,7 @@
 type EnvName = { readonly used: string; readonly default: string; readonly text: string }
 
 export const ENV_NAMES: Readonly<Record<string, EnvName>> = {
-  LOOPGATE_HOST: { used: 'gateway', default: '127.0.0.1', text: 'Address the gateway listens on' },
+  LOOPGATE_HOST: { used: 'gateway, loop-worker', default: '127.0.0.1', text: 'Address that the process listens on' },
   LOOPGATE_PORT: { used: 'gateway', default: '8080', text: 'Port the gateway listens on; 0 picks a free one' },
   LOOPGATE_LOG_LEVEL: { used: 'all', default: 'info', text: 'trace, debug, info, warn, error, fatal or silent' },
   LOOPGATE_REDIS_URL: {
@@ -48,7 +48,7 @@ export const ENV_NAMES: Readonly<Record<string, EnvName>> = {
   LOOPGATE_WORKER_PORT: {
     used: 'loop-worker',
     default: '0',
-    text: 'Port of the health and metrics page of the worker',
+    text: 'Port of the health and metrics page of the worker; 0 opens none',
   },
   LOOPGATE_SLICE_MS: { used: 'loop-worker', default: '5000', text: 'Quantum after which a loop yields to the others' },
   LOOPGATE_STALL_MS: { used: 'loop-worker', default: '10000', text: 'How long a dead worker keeps its slice' },
