@@ -10,10 +10,11 @@ const LINGER_BYTES = 4 * 1024 * 1024
  * reset the connection under a caller that is still sending, and it would never see the answer.
  */
 export function discardUnreadBody(request: IncomingMessage): void {
-  if (request.complete || request.destroyed) return
+  if (request.complete || request.readableEnded || request.destroyed) return
   let bytes = 0
+  // Destroys the socket with it.
   const cut = (): void => {
-    request.socket.destroy()
+    request.destroy()
   }
   const timer = setTimeout(cut, LINGER_MS)
   timer.unref()
