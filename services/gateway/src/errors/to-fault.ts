@@ -31,7 +31,8 @@ export function toFault(error: unknown): LoopgateError {
   const { code, statusCode } = error as { code?: unknown; statusCode?: unknown }
   const known = typeof code === 'string' && Object.hasOwn(FASTIFY, code) ? FASTIFY[code] : undefined
   if (known !== undefined) {
-    return fault(known.code, { cause: error, ...(known.message !== undefined && { message: known.message }) })
+    // Without the cause: its text quotes what the caller sent, and that may be a key in the wrong place.
+    return fault(known.code, known.message === undefined ? {} : { message: known.message })
   }
   const byStatus = typeof statusCode === 'number' ? BY_STATUS[statusCode] : undefined
   return fault(byStatus ?? 'LG_INTERNAL', { cause: error })

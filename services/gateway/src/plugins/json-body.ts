@@ -25,7 +25,7 @@ export const jsonBody = fp(
       request.rawBody = bytes
       const text = bytes.toString()
       void parse(request, text, (error, body) => {
-        if (error) return done(fault('LG_BAD_JSON', { message: jsonFault(text), cause: error }))
+        if (error) return done(fault('LG_BAD_JSON', { message: jsonFault(text) }))
         done(null, body)
       })
     })
@@ -41,7 +41,7 @@ function refuse(request: FastifyRequest, bytes: Buffer): Error | null {
   return null
 }
 
-/** The parser's own text quotes the body, which may hold secrets: say the kind of fault only. */
+/** The parser's own text quotes the body, which may hold secrets: say the kind of fault only, here and in the log. */
 function jsonFault(text: string): string {
   try {
     JSON.parse(text)
