@@ -65,8 +65,8 @@ export function createSliceConsumer(
   })
   worker.on('error', (error) => logger.warn({ err: error }, 'slice worker'))
   worker.on('failed', (job, error) => logger.error({ err: error, loopId: job?.data.loopId }, 'slice failed'))
-  worker.on('stalled', (loopId) => logger.warn({ loopId }, 'slice taken back from a worker that went silent'))
-  worker.on('lockRenewalFailed', (loopIds: string[]) => loopIds.forEach((loopId) => worker.cancelJob(loopId)))
+  worker.on('stalled', (jobId) => logger.warn({ jobId }, 'slice taken back from a worker that went silent'))
+  worker.on('lockRenewalFailed', (jobIds: string[]) => jobIds.forEach((jobId) => worker.cancelJob(jobId)))
 
   return {
     ready: async () => {

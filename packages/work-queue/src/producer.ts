@@ -5,8 +5,8 @@ import { queuePrefix, SLICE_QUEUE, sliceJobOptions, sliceJobSchema, type SliceJo
 
 export type SliceProducer = {
   /**
-   * Puts the loop in the queue unless it is there or running. May be called by anyone, any number
-   * of times. @throws LG_STORE_UNAVAILABLE; the loop is then enqueued later by the sweeper
+   * Puts the loop in the queue unless it waits there; if it is running, it runs once more afterwards.
+   * May be called by anyone, any number of times. @throws LG_STORE_UNAVAILABLE; the loop is then enqueued later by the sweeper
    */
   readonly enqueue: (loopId: string) => Promise<void>
   /** Loops that wait for a worker, and slices that run: what to scale workers by. */

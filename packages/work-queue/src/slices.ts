@@ -17,12 +17,13 @@ export const SLICE_ATTEMPTS = 6
 export const SLICE_BACKOFF_MS = 1_000
 
 /**
- * The job's id is the loop's, so a loop has one job at most, and adding it again while it waits or
- * runs changes nothing. A finished job is removed at once: kept, it would swallow the next add of
- * the same id without a word (BullMQ's rule for existing ids).
+ * A loop has one job at most that waits or runs. Adding it while it waits changes nothing; while it
+ * runs, it is run once more afterwards: whoever resumes or cancels a loop just as its slice ends
+ * cannot fall between. Job ids are BullMQ's own, since an existing id swallows an add without a
+ * word. Finished jobs are removed at once: the loop's truth is not here.
  */
 export const sliceJobOptions = (loopId: string): JobsOptions => ({
-  jobId: loopId,
+  deduplication: { id: loopId, keepLastIfActive: true },
   attempts: SLICE_ATTEMPTS,
   backoff: { type: 'exponential', delay: SLICE_BACKOFF_MS, jitter: 1 },
   removeOnComplete: true,

@@ -40,8 +40,9 @@ async function queue(t: TestScope) {
     t.teardown(() => consumer.close(5_000))
     return consumer
   }
+  /** Keys of jobs and of what belongs to one loop; not the queue's own. */
   const jobKeys = async (): Promise<string[]> =>
-    (await client.keys(`${queuePrefix(keyPrefix)}:loop-slices:loop_*`)).filter((key) => !key.endsWith(':lock'))
+    (await client.keys(`${queuePrefix(keyPrefix)}:${SLICE_QUEUE}:*`)).filter((key) => /:(\d+|de:.*|dn:.*)$/.test(key))
   return { url, keyPrefix, producer, consume, jobKeys }
 }
 
@@ -108,27 +109,38 @@ t.test('loops that yield take turns', async (t) => {
   )
 })
 
-t.test('a loop enqueued while its slice runs is not run twice at once', async (t) => {
-  const { producer, consume } = await queue(t)
+t.test('a loop enqueued while its slice runs is run once more afterwards, not twice at once', async (t) => {
+  const { producer, consume, jobKeys } = await queue(t)
   let running = 0
   let most = 0
-  const events = new EventEmitter()
-  const ended = once(events, 'ended')
+  const runs: number[] = []
   consume(
     async () => {
       running += 1
       most = Math.max(most, running)
-      await producer.enqueue('loop_a')
-      await producer.enqueue('loop_a')
+      if (runs.push(1) === 1) for (let n = 0; n < 3; n += 1) await producer.enqueue('loop_a')
       running -= 1
-      events.emit('ended')
       return 'done'
     },
     { concurrency: 4 },
   )
   await producer.enqueue('loop_a')
-  await ended
+  while (runs.length < 2 || (await jobKeys()).length > 0) await new Promise(setImmediate)
+  t.equal(runs.length, 2)
   t.equal(most, 1)
+})
+
+t.test('a loop enqueued while its slice runs keeps its turn when the slice yields', async (t) => {
+  const { producer, consume, jobKeys } = await queue(t)
+  const runs: number[] = []
+  consume(async () => {
+    const first = runs.push(1) === 1
+    if (first) await producer.enqueue('loop_a')
+    return first ? 'yield' : 'done'
+  })
+  await producer.enqueue('loop_a')
+  while (runs.length < 3 || (await jobKeys()).length > 0) await new Promise(setImmediate)
+  t.equal(runs.length, 3, 'the yielded slice, its end, and the one asked for meanwhile')
 })
 
 t.test('slices of a worker killed with SIGKILL are run by another, however often that happens', async (t) => {
@@ -200,7 +212,7 @@ t.test('a job holds the id of its loop and nothing else', async (t) => {
   const connection = new Redis(url)
   t.teardown(() => connection.disconnect())
   await producer.enqueue('loop_a')
-  const data = await connection.hget(`${queuePrefix(keyPrefix)}:${SLICE_QUEUE}:loop_a`, 'data')
+  const data = await connection.hget(`${queuePrefix(keyPrefix)}:${SLICE_QUEUE}:1`, 'data')
   t.equal(data, '{"loopId":"loop_a"}')
 })
 
