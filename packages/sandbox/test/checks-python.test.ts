@@ -39,6 +39,7 @@ t.test('a check program passes a right candidate and says what a wrong one did',
 
 t.test('a check may assert at top level, by the name of the entry point or as `candidate`', async (t) => {
   t.match(await judge(ECHO, 'assert f(1) == 1\nassert candidate(2) == 2'), { verdict: 'pass', calls: 2 })
+  t.match(await judge(ECHO, 'assert f("") is None'), { verdict: 'fail', evidence: /last call: f\(''\) returned ''$/ })
 })
 
 t.test('plain data crosses with its types, both ways', async (t) => {

@@ -24,7 +24,9 @@ function python(body: (problem: ReturnType<typeof humanEvalPython>[number]) => s
 }
 
 function multiplE(content: (prompt: string, name: string) => string): Forged[] {
-  return everyNth(multiplEJs()).map((problem) => {
+  // Without a reference completion it is not known that the test itself is sound: some do not parse.
+  const sound = multiplEJs().filter((problem) => problem.referenceCompletion !== null)
+  return everyNth(sound).map((problem) => {
     // The entry point is the function that the prompt leaves open.
     const entryPoint = /function (\w+)\([^)]*\)\s*\{\s*$/.exec(problem.prompt)?.[1] ?? 'missing'
     return {
@@ -39,16 +41,19 @@ function multiplE(content: (prompt: string, name: string) => string): Forged[] {
 }
 
 function humanEvalX(body: string): Forged[] {
-  return everyNth(humanEvalJs()).map((problem) => ({
-    name: problem.taskId,
-    request: {
-      language: 'javascript',
-      files: [{ path: 'solution.js', content: `${problem.declaration}${body}` }],
-      checks: [
-        { id: 'c', entryPoint: /const (\w+) =/.exec(problem.declaration)?.[1] ?? 'missing', source: problem.test },
-      ],
-    },
-  }))
+  return everyNth(humanEvalJs()).map((problem) => {
+    // Helpers stand before the function that is left open.
+    const entryPoint = [...problem.declaration.matchAll(/const (\w+) =/g)].at(-1)?.[1] ?? 'missing'
+    const prelude = problem.declaration.slice(0, problem.declaration.indexOf(`const ${entryPoint} =`))
+    return {
+      name: problem.taskId,
+      request: {
+        language: 'javascript',
+        files: [{ path: 'solution.js', content: `${problem.declaration}${body}` }],
+        checks: [{ id: 'c', entryPoint, source: problem.test, prelude }],
+      },
+    }
+  })
 }
 
 const FORGERIES: Record<string, Forged[]> = {
@@ -98,7 +103,12 @@ const REFERENCE = 'assert f(2) == 4\nassert f(3) == 9\n'
 async function verdictOf(content: string, source = REFERENCE, language: 'python' | 'javascript' = 'python') {
   const path = language === 'python' ? 's.py' : 's.js'
   const checks = [{ id: 'c', entryPoint: 'f', source }]
-  const { checks: results } = await run({ language, files: [{ path, content }], checks, limits: { cpuMs: 2000 } })
+  const { checks: results } = await run({
+    language,
+    files: [{ path, content }],
+    checks,
+    limits: { cpuMs: 2000, wallMs: 5000 },
+  })
   return results[0]
 }
 
@@ -223,7 +233,7 @@ def f(x):
                     memory.seek(start)
                     seen += memory.read(min(end - start, 64 << 20))
                 except (OSError, ValueError, OverflowError): pass
-    return ("ANSWER" + "-CANARY").encode() in seen or ("SOURCE" + "-CANARY").encode() in seen`
+    return any("-".join([word, "CANARY"]).encode() in seen for word in ("ANSWER", "SOURCE"))`
   const check = 'marker = "SOURCE-CANARY"\nassert f(1) == (False if "ANSWER-CANARY" else 0), "found"'
-  t.match(await verdictOf(candidate, check), { verdict: 'pass' })
+  t.match(await verdictOf(candidate, check), { verdict: 'pass', evidence: '' })
 })

@@ -69,6 +69,7 @@ function candidate(...args) {
   state.last = { args, result: () => 'gave no answer' }
   writeFrame('Q', bytes(question))
   const { kind, payload } = readFrame()
+  state.answered += 1
   const promised = payload[0] === 'p'.charCodeAt(0)
   let value
   let thrown = false
@@ -82,7 +83,6 @@ function candidate(...args) {
     const reason = error instanceof NotPlain ? error.message : 'malformed data'
     return conclude('fail', `returned a value that is not plain data: ${reason}`)
   }
-  state.answered += 1
   state.last = {
     args,
     result: () => `${thrown ? 'threw' : 'returned'} ${thrown ? shorten(String(value), 600) : show(value, 800)}`,

@@ -44,20 +44,20 @@ class Proxy:
         except NotPlain as reason:
             raise CheckFault("an argument of the call %s" % reason) from None
         self.calls += 1
-        self.last = (arguments, keywords, "gave no answer")
+        self.last = (arguments, keywords, lambda: "gave no answer")
         write_frame(b"Q", payload.encode("ascii"))
         kind, answer = read_frame()
+        self.answered += 1
         try:
             value = decode(answer.decode("ascii"))
             if kind == b"E":
                 error = self.exception(value)
         except (NotPlain, UnicodeDecodeError) as reason:
             raise CandidateData("returned a value that is not plain data: %s" % reason) from None
-        self.answered += 1
         if kind == b"E":
-            self.last = (arguments, keywords, "raised %s" % type(error).__name__)
+            self.last = (arguments, keywords, lambda: "raised %s" % type(error).__name__)
             raise error
-        self.last = (arguments, keywords, value)
+        self.last = (arguments, keywords, lambda: "returned " + show(value, 800))
         return value
 
     def exception(self, value):
@@ -75,22 +75,25 @@ class Proxy:
         return CandidateError("%s: %s" % (str(names[0])[:100] if names else "unknown", message))
 
 
-def shorten(value, limit):
+def shorten(text, limit):
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def show(value, limit):
     try:
-        text = value if type(value) is str else repr(value)
+        text = repr(value)
     except BaseException as error:
         text = "<%s>" % type(error).__name__
-    return text if len(text) <= limit else text[: limit - 1] + "…"
+    return shorten(text, limit)
 
 
 def last_call(proxy):
     if proxy.last is None:
         return ""
     arguments, keywords, result = proxy.last
-    parts = [shorten(value, 600) for value in arguments]
-    parts += ["%s=%s" % (name, shorten(value, 200)) for name, value in keywords.items()]
-    shown = result if type(result) is str and result.startswith(("raised ", "gave no")) else "returned " + shorten([result], 802)[1:-1]
-    return "\nlast call: %s(%s) %s" % (proxy.entry_point, shorten(", ".join(parts), 1200), shown)
+    parts = [show(value, 600) for value in arguments]
+    parts += ["%s=%s" % (name, show(value, 200)) for name, value in keywords.items()]
+    return "\nlast call: %s(%s) %s" % (proxy.entry_point, shorten(", ".join(parts), 1200), result())
 
 
 def evidence(error, sources, proxy):
