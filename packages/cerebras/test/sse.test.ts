@@ -98,6 +98,13 @@ t.test('a piece that ends with an event is passed on without a copy', async (t) 
   t.equal(createFramer().push(piece), piece)
 })
 
+t.test('[DONE] before any finish reason is a cut stream and is not handed on', async (t) => {
+  const before = framed(['\n'], DATA.slice(0, 3))
+  const result = through([Buffer.concat([before, framed(['\n'], ['[DONE]'])])])
+  t.equal(result.bytes, before.toString('latin1'))
+  t.match(result.fault, /before it was complete/)
+})
+
 t.test('a stream without a final line end still counts its last event', async (t) => {
   const { facts, data } = through([framed().subarray(0, -2)])
   t.strictSame(facts, FACTS)

@@ -1,5 +1,5 @@
 import { type Usage, usageSchema } from '@loopgate/contracts'
-import type { LoopgateError } from '@loopgate/service-kit'
+import { fault, type LoopgateError } from '@loopgate/service-kit'
 import { fromRecord, isRecord } from '../faults/body.ts'
 import { faultOfChunk } from '../faults/classify.ts'
 import { parseEvent, splitEvents } from './framer.ts'
@@ -17,7 +17,8 @@ export type Scan = {
   readonly facts: Facts
   /**
    * Looks at the bytes of whole events and hands them on through `emit`, unchanged and in order, up
-   * to an error event, which is returned as a fault and not handed on. `usageOnly` marks a chunk
+   * to an error event or a `[DONE]` before any finish reason, which is returned as a fault and not
+   * handed on. `usageOnly` marks a chunk
    * that holds usage and no choice: clients that did not ask for usage do not expect one.
    */
   readonly feed: (block: Buffer, emit: (bytes: Buffer, usageOnly: boolean) => void) => LoopgateError | null
@@ -46,8 +47,8 @@ export function createScan(): Scan {
         return null
       }
       for (const event of splitEvents(block)) {
-        const { fault, usageOnly } = read(event)
-        if (fault !== null) return fault
+        const { fault: found, usageOnly } = read(event)
+        if (found !== null) return found
         emit(event, usageOnly)
       }
       return null
@@ -58,6 +59,8 @@ export function createScan(): Scan {
     const parsed = parseEvent(event)
     if (parsed === null) return { fault: null, usageOnly: false }
     if (parsed.data.startsWith('[DONE]')) {
+      // Clients stop reading here and would take what they have for the whole answer.
+      if (finishReasons.length === 0) return { fault: fault('LG_UPSTREAM_TRUNCATED'), usageOnly: false }
       done = true
       return { fault: null, usageOnly: false }
     }

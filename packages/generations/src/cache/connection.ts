@@ -8,6 +8,8 @@ import { Redis } from 'ioredis'
 const COMMAND_TIMEOUT_MS = 150
 const CONNECT_TIMEOUT_MS = 1000
 const MAX_RECONNECT_MS = 1000
+/** How long a peer that is being dropped may still say goodbye. */
+const DISCONNECT_TIMEOUT_MS = 100
 /** Commands that fail in a row before the connection is given up. */
 const FAILURES = 3
 
@@ -38,6 +40,7 @@ export function createConnection({ clock, logger }: { clock: Clock; logger: Logg
     autoResendUnfulfilledCommands: false,
     commandTimeout: COMMAND_TIMEOUT_MS,
     connectTimeout: CONNECT_TIMEOUT_MS,
+    disconnectTimeout: DISCONNECT_TIMEOUT_MS,
     keepAlive: 10_000,
     retryStrategy: (attempt) => Math.min(50 * attempt, MAX_RECONNECT_MS),
     // Many callers' reads in one write. Values are not batched: a large one would hold up the rest.
@@ -46,33 +49,31 @@ export function createConnection({ clock, logger }: { clock: Clock; logger: Logg
     connectionName: 'generations',
   })
   let failures = 0
-  let wasUp: boolean | null = null
+  let up = false
+  let told: boolean | null = null
   redis.on('error', () => {})
-  redis.on('ready', () => {
-    failures = 0
-    tell(true)
-  })
-  redis.on('close', () => tell(false))
+  redis.on('ready', () => turn(true))
+  redis.on('close', () => turn(false))
 
   return {
     async attempt(command) {
-      if (redis.status !== 'ready') return null
+      if (!up) return null
       try {
         const result = await command(redis)
         failures = 0
         return result
       } catch (error) {
-        if (redis.status === 'ready' && ++failures >= FAILURES) {
+        if (up && ++failures >= FAILURES) {
           logger.debug({ err: error }, 'Redis does not answer')
-          failures = 0
+          turn(false)
           redis.disconnect(true)
         }
         return null
       }
     },
-    status: () => (redis.status === 'ready' ? 'up' : 'down'),
+    status: () => (up ? 'up' : 'down'),
     async ready(ms) {
-      if (redis.status === 'ready') return
+      if (up) return
       const { promise, resolve } = Promise.withResolvers<void>()
       const cancel = clock.after(ms, resolve)
       redis.once('ready', resolve)
@@ -81,16 +82,18 @@ export function createConnection({ clock, logger }: { clock: Clock; logger: Logg
       redis.off('ready', resolve)
     },
     close() {
-      wasUp = null
       redis.removeAllListeners('close')
       redis.disconnect()
+      up = false
     },
   }
 
-  function tell(up: boolean): void {
-    if (up === wasUp) return
-    if (!up) logger.warn('Redis is away: generations are answered without the shared cache')
-    else if (wasUp === false) logger.info('Redis is back: the shared cache is used again')
-    wasUp = up
+  function turn(now: boolean): void {
+    up = now
+    failures = 0
+    if (told === now) return
+    if (!now) logger.warn('Redis is away: generations are answered without the shared cache')
+    else if (told === false) logger.info('Redis is back: the shared cache is used again')
+    told = now
   }
 }

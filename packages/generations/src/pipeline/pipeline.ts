@@ -47,7 +47,10 @@ export function createPipeline(deps: PipelineDeps, { capBytes }: { capBytes: num
   return {
     generate(call) {
       const caller = createCaller({ clock, metrics: deps.metrics }, call)
-      return { ready: answer(caller), leave: caller.leave }
+      const ready = answer(caller)
+      // Whoever leaves may not wait for the answer, and then a fault is nobody's.
+      ready.catch(() => {})
+      return { ready, leave: caller.leave }
     },
     flights: () => flights,
   }

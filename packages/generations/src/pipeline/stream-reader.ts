@@ -14,7 +14,9 @@ export function createStreamReader(emit: (bytes: Buffer, usageOnly: boolean) => 
   const framer = createFramer()
   const scan = createScan()
   return {
-    facts: scan.facts,
+    get facts() {
+      return scan.facts
+    },
     push(piece) {
       try {
         const block = framer.push(piece)
