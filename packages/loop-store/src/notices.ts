@@ -30,8 +30,12 @@ export function createNotices(redis: Redis): Notices {
     })
     connection.on('error', () => {})
     connection.on('message', (channel: string, message: string) => tell(channels.get(channel), parse(message)))
+    let wasReady = false
     connection.on('ready', () => {
-      if (channels.size === 0) return
+      const again = wasReady
+      wasReady = true
+      // At first, the subscriptions wait in the queue of this connection and nothing was missed.
+      if (!again || channels.size === 0) return
       // Tell only after the subscriptions stand again, else a transition could fall between.
       connection.subscribe(...channels.keys()).then(
         () => channels.forEach((listeners) => tell(listeners, null)),
