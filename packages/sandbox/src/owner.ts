@@ -17,7 +17,7 @@ export function startTicks(pid: number | 'self'): string | null {
   }
 }
 
-/** The name prefix of what this process owns. */
+/** The name prefix of what this process owns; the rest of the name has to be unique within the process. */
 export function ownPrefix(): string {
   return `${OWNED_PREFIX}${process.pid}-${startTicks('self') ?? '0'}-`
 }

@@ -1,5 +1,5 @@
 import { Duplex } from 'node:stream'
-import fc from 'fast-check'
+import { array, assert as fcAssert, asyncProperty, constantFrom, integer, tuple, uint8Array } from 'fast-check'
 import t from 'tap'
 import { createChannel, MAX_FRAME_BYTES, type Frame } from '../src/jail/channel.ts'
 
@@ -17,13 +17,13 @@ function wire(): { socket: Duplex; sent: Buffer[] } {
 }
 
 t.test('frames arrive whole and in order however the bytes are split', async (t) => {
-  await fc.assert(
-    fc.asyncProperty(
-      fc.array(fc.tuple(fc.constantFrom('A', 'Q', 'S'), fc.uint8Array({ maxLength: 40 })), {
+  await fcAssert(
+    asyncProperty(
+      array(tuple(constantFrom('A', 'Q', 'S'), uint8Array({ maxLength: 40 })), {
         minLength: 1,
         maxLength: 6,
       }),
-      fc.array(fc.integer({ min: 1, max: 20 }), { minLength: 1 }),
+      array(integer({ min: 1, max: 20 }), { minLength: 1 }),
       async (frames, sizes) => {
         const out = wire()
         const sender = createChannel(out.socket, { onFrame: () => {}, onFault: () => {} })

@@ -1,5 +1,5 @@
 import t from 'tap'
-import fc from 'fast-check'
+import { array, bigInt, constantFrom, double, letrec, oneof, sample, string as fcString, tuple } from 'fast-check'
 import { candidateSha256 } from '@loopgate/sandbox'
 import { sandboxFor } from './support/sandbox.ts'
 
@@ -62,26 +62,26 @@ assert f(-10**5000) == -10**5000
   t.match(result, { verdict: 'pass', evidence: '' })
 })
 
-const literal = fc.letrec((tie) => ({
-  value: fc.oneof(
+const literal = letrec((tie) => ({
+  value: oneof(
     { maxDepth: 4 },
-    fc.constantFrom('None', 'True', 'False', 'float("inf")'),
-    fc.bigInt({ min: -(2n ** 80n), max: 2n ** 80n }).map(String),
-    fc.double({ noNaN: true, noDefaultInfinity: true }).map((x) => `float("${Object.is(x, -0) ? '-0.0' : x}")`),
-    fc
-      .string({ unit: 'binary', maxLength: 10 })
-      .map((text) => JSON.stringify(text).replaceAll(/[^\x20-\x7e]/gu, escapePoint)),
-    fc.array(tie('value'), { maxLength: 4 }).map((items) => `[${items.join(', ')}]`),
-    fc.array(tie('value'), { maxLength: 4 }).map((items) => `(${items.map((item) => `${String(item)},`).join(' ')})`),
-    fc
-      .array(fc.tuple(fc.string({ unit: 'grapheme-ascii', maxLength: 4 }), tie('value')), { maxLength: 4 })
-      .map((pairs) => `{${pairs.map(([key, value]) => `${JSON.stringify(key)}: ${String(value)}`).join(', ')}}`),
+    constantFrom('None', 'True', 'False', 'float("inf")'),
+    bigInt({ min: -(2n ** 80n), max: 2n ** 80n }).map(String),
+    double({ noNaN: true, noDefaultInfinity: true }).map((x) => `float("${Object.is(x, -0) ? '-0.0' : x}")`),
+    fcString({ unit: 'binary', maxLength: 10 }).map((text) =>
+      JSON.stringify(text).replaceAll(/[^\x20-\x7e]/gu, escapePoint),
+    ),
+    array(tie('value'), { maxLength: 4 }).map((items) => `[${items.join(', ')}]`),
+    array(tie('value'), { maxLength: 4 }).map((items) => `(${items.map((item) => `${String(item)},`).join(' ')})`),
+    array(tuple(fcString({ unit: 'grapheme-ascii', maxLength: 4 }), tie('value')), { maxLength: 4 }).map(
+      (pairs) => `{${pairs.map(([key, value]) => `${JSON.stringify(key)}: ${String(value)}`).join(', ')}}`,
+    ),
   ),
 }))
 const escapePoint = (text: string) => `\\U${(text.codePointAt(0) ?? 0).toString(16).padStart(8, '0')}`
 
 t.test('any value made of plain data comes back as it went', async (t) => {
-  const values = fc.sample(literal.value, 300).map(String)
+  const values = sample(literal.value, 300).map(String)
   const source = `for value in (${values.join(',\n')}):\n  answer = f(value)\n  assert type(answer) is type(value) and repr(answer) == repr(value), value`
   t.match(await judge(ECHO, source), { verdict: 'pass', calls: 300, answered: 300, evidence: '' })
 })

@@ -1,13 +1,13 @@
-import fc from 'fast-check'
+import { array, assert as fcAssert, integer, nat, property, string as fcString } from 'fast-check'
 import t from 'tap'
 import { createCappedOutput } from '../src/jail/output.ts'
 
 t.test('however the bytes are split, the text is that of the first bytes up to the limit', (t) => {
-  fc.assert(
-    fc.property(
-      fc.string({ unit: 'binary', maxLength: 60 }),
-      fc.array(fc.nat({ max: 80 }), { maxLength: 8 }),
-      fc.integer({ min: 1, max: 120 }),
+  fcAssert(
+    property(
+      fcString({ unit: 'binary', maxLength: 60 }),
+      array(nat({ max: 80 }), { maxLength: 8 }),
+      integer({ min: 1, max: 120 }),
       (text, cuts, limit) => {
         const bytes = Buffer.from(text)
         let overflows = 0

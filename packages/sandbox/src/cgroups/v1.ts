@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -12,7 +13,7 @@ export type V1Folders = { readonly memory: string; readonly pids: string; readon
  * One hierarchy a controller. @throws Error if the folders cannot be written
  */
 export function createV1Backend(roots: V1Folders): CgroupBackend {
-  const name = `${ownPrefix()}0`
+  const name = `${ownPrefix()}${randomBytes(4).toString('hex')}`
   const bases = new Map(
     Object.entries(roots)
       .filter((entry): entry is [string, string] => entry[1] !== null)

@@ -1,3 +1,5 @@
+import { randomBytes } from 'node:crypto'
+import { existsSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { ownPrefix } from '../owner.ts'
@@ -17,9 +19,10 @@ export function createV2Backend(own: string): CgroupBackend {
   }
   sweep(own)
   const prefix = ownPrefix()
-  const leaf = join(own, `${prefix}runner`)
-  const base = join(own, `${prefix}0`)
-  makeFolder(leaf)
+  const leaf = join(own, `${prefix}self`)
+  const base = join(own, `${prefix}${randomBytes(4).toString('hex')}`)
+  // Another sandbox of this process may have moved it already.
+  if (!existsSync(leaf)) makeFolder(leaf)
   try {
     write(join(leaf, 'cgroup.procs'), process.pid)
     write(join(own, 'cgroup.subtree_control'), '+memory +pids')

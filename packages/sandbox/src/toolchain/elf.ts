@@ -10,10 +10,12 @@ const PT_INTERP = 3
 export function interpreterOf(path: string): string | null {
   const file = openSync(path, 'r')
   try {
-    const header = read(file, 0, 64)
-    if (header.toString('latin1', 0, 4) !== '\u007fELF' || header[4] !== 2 || header[5] !== 1) {
+    const magic = Buffer.alloc(6)
+    readSync(file, magic, 0, magic.length, 0)
+    if (magic.toString('latin1', 0, 4) !== '\u007fELF' || magic[4] !== 2 || magic[5] !== 1) {
       throw new Error(`${path} is not a program for this machine (a 64-bit ELF file), perhaps a script or a shim`)
     }
+    const header = read(file, 0, 64)
     const tableOffset = Number(header.readBigUInt64LE(32))
     const entrySize = header.readUInt16LE(54)
     const entries = header.readUInt16LE(56)
