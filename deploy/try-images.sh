@@ -30,7 +30,7 @@ build_images
 make_stand_ins
 
 . deploy/try/stack.sh
-start_stack
 trap stop_stack EXIT
+start_stack
 . deploy/try/checks.sh
 run_checks

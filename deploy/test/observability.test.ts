@@ -4,6 +4,8 @@ import t from 'tap'
 import { gateway } from '@loopgate/testkit/gateway'
 import type { TestScope } from '@loopgate/testkit/redis'
 import { stringify } from 'yaml'
+import { Registry } from '@loopgate/service-kit'
+import { createWorkerMetrics } from '../../services/loop-worker/src/metrics.ts'
 import { alerts, metricsOf, panelQueries, panels } from './dashboard.ts'
 import { findPromtool } from './promtool.ts'
 import { readYaml, ROOT } from './read.ts'
@@ -15,30 +17,29 @@ const promtool = await findPromtool()
 const skip = typeof promtool === 'string' ? promtool : false
 const run = typeof promtool === 'string' ? async () => ({ code: 1, output: promtool }) : promtool
 
-/** The exposition of a gateway that runs. */
+/** The expositions of a gateway that runs and of a worker. */
 async function exposition(t: TestScope): Promise<string> {
   const { url } = await gateway(t)
-  return (await fetch(`${url}/metrics`)).text()
+  const worker = new Registry()
+  createWorkerMetrics(worker)
+  return (await (await fetch(`${url}/metrics`)).text()) + (await worker.metrics())
 }
 
-t.test(
-  'the dashboard and the alerts name only metrics that the gateway exports, and leave none of its own out',
-  async (t) => {
-    const exported = new Set([...(await exposition(t)).matchAll(/^# TYPE (\S+)/gm)].map((match) => match[1] as string))
-    const named = new Set([...panelQueries(), ...alerts().values()].flatMap(metricsOf))
-    t.ok(named.size >= 25, 'there are names to look at')
-    t.strictSame(
-      [...named].filter((name) => !exported.has(name)),
-      [],
-      'named, but not exported',
-    )
-    t.strictSame(
-      [...exported].filter((name) => name.startsWith('loopgate_') && !named.has(name)).sort(),
-      [...UNSEEN].sort(),
-      'exported, but shown nowhere',
-    )
-  },
-)
+t.test('the dashboard and the alerts name only metrics that are exported, and leave none of ours out', async (t) => {
+  const exported = new Set([...(await exposition(t)).matchAll(/^# TYPE (\S+)/gm)].map((match) => match[1] as string))
+  const named = new Set([...panelQueries(), ...alerts().values()].flatMap(metricsOf))
+  t.ok(named.size >= 25, 'there are names to look at')
+  t.strictSame(
+    [...named].filter((name) => !exported.has(name)),
+    [],
+    'named, but not exported',
+  )
+  t.strictSame(
+    [...exported].filter((name) => name.startsWith('loopgate_') && !named.has(name)).sort(),
+    [...UNSEEN].sort(),
+    'exported, but shown nowhere',
+  )
+})
 
 t.test('the exposition passes the lint of Prometheus', { skip }, async (t) => {
   const { code, output } = await run(['check', 'metrics'], await exposition(t))

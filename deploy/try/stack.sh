@@ -1,6 +1,7 @@
 # The stack: docker-compose against podman's API, without Grafana, with the simulator upstream.
 
-PARTS="gateway worker runner redis-cache redis-queue prometheus sim"
+PARTS="gateway worker redis-cache redis-queue prometheus sim"
+engine=
 
 # The files of the project in a folder of their own, so that an .env of the user's is left alone.
 start_stack() {
@@ -16,13 +17,26 @@ start_stack() {
   wait_for "the engine" curl -sf --unix-socket "$work/engine.sock" http://engine/_ping
   # shellcheck disable=SC2086
   compose up -d --no-build $PARTS >"$work/up.log" 2>&1 || { tail -20 "$work/up.log"; exit 1; }
+  start_runner
+}
+
+# The runner with the options of docker-compose.yml given by hand: Compose hands a seccomp profile on
+# as its text, as Docker's API wants it, and podman's API takes a path.
+start_runner() {
+  podman run -d --name loopgate-try_runner_1 --network loopgate-try_runners \
+    --read-only --cap-drop ALL --tmpfs /tmp:size=512m,mode=1777 --memory 4g --cpus 2 --pids-limit 2048 \
+    --security-opt no-new-privileges --security-opt systempaths=unconfined \
+    --security-opt seccomp="$root/deploy/seccomp/sandbox-runner.json" \
+    -e LOOPGATE_GATEWAY_URL=http://gateway:8080 -e LOOPGATE_RUNNER_TOKEN="$RUNNER_TOKEN" \
+    docker.io/loopgate/sandbox-runner:0.1.0 >"$work/runner.log" 2>&1 || { tail -5 "$work/runner.log"; exit 1; }
 }
 
 stop_stack() {
+  podman rm -f loopgate-try_runner_1 >/dev/null 2>&1 || true
   compose down --volumes --timeout 20 >"$work/down.log" 2>&1 || true
   # podman 4.3 sometimes still counts a container that is gone.
   for network in front data runners; do podman network rm -f "loopgate-try_$network" >/dev/null 2>&1 || true; done
-  kill "$engine"
+  [ -z "$engine" ] || kill "$engine"
 }
 
 compose() {
