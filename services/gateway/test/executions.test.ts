@@ -201,10 +201,25 @@ t.test('a result computed during a short cut counts if nobody else has the execu
   const { leaseId } = await first.hear('execute')
   first.crash()
   await waiting(gw, 1)
-  // It comes back full: one of its slots still holds the result of before.
-  const back = await attach(t, gw, { runnerId: 'first', slots: 1, languages: [] })
+  const back = await attach(t, gw, { runnerId: 'first', slots: 1 })
   back.say({ type: 'result', leaseId, result: resultOf({ stdout: 'kept' }) })
   t.match((await reply).json, { stdout: 'kept', runnerId: 'first' })
+  t.strictSame(
+    back.unheard().filter(({ type }) => type === 'execute'),
+    [],
+    'and it does not run a second time',
+  )
+})
+
+t.test('a runner that comes back without a result gets the execution anew', async (t) => {
+  const gw = await fresh(t)
+  const first = await attach(t, gw, { runnerId: 'first', slots: 1 })
+  const reply = run(gw)
+  await first.hear('execute')
+  first.crash()
+  await waiting(gw, 1)
+  await serve(await attach(t, gw, { runnerId: 'first', slots: 1 }), 'anew')
+  t.match((await reply).json, { stdout: 'anew' })
 })
 
 t.test("no runner can end another runner's execution", async (t) => {

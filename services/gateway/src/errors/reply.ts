@@ -8,7 +8,7 @@ import { discardUnreadBody } from './unread-body.ts'
 const DEFAULT_RETRY_AFTER_MS = 1_000
 
 /** Headers that an error carries whatever its body looks like. */
-export function faultHeaders(fault: LoopgateError): Record<string, string> {
+function faultHeaders(fault: LoopgateError): Record<string, string> {
   const headers: Record<string, string> = {}
   if (fault.statusCode === 401) headers['www-authenticate'] = 'Bearer'
   if (fault.statusCode === 429 || fault.statusCode === 503) {

@@ -35,6 +35,9 @@ export type ExecutionOptions = {
 /** Runners an execution may lose before it is given up: the second loss points at the code, not at luck. */
 const MAX_LOSSES = 2
 
+/** How long a runner that comes back has for the results that it kept. */
+const SETTLING_MS = 50
+
 /** Hands executions to the runners of the hub and waits for their results. One per process. */
 export function createExecutions(
   {
@@ -127,17 +130,20 @@ export function createExecutions(
     if (leases.size === 0) hub.close(CLOSE_CODES.draining, 'the gateway is shutting down')
   }
 
+  const pause = (runner: Runner, ms: number): void => {
+    runner.busyUntil = clock.now() + ms
+    clock.after(ms, () => {
+      // A timer may fire a little before its time by the clock: the pause is over all the same.
+      runner.busyUntil = 0
+      pump()
+    })
+  }
+
   const onBusy = (lease: Lease): void => {
     release(lease)
     leases.delete(lease.id)
-    const waitMs = backOff(lease.runner, clock.now())
-    if (waitMs > 0) {
-      clock.after(waitMs, () => {
-        // A timer may fire a little before its time by the clock: the pause is over all the same.
-        lease.runner.busyUntil = 0
-        pump()
-      })
-    }
+    const pauseMs = backOff(lease.runner, clock.now())
+    if (pauseMs > 0) pause(lease.runner, pauseMs)
     if (lease.task.settled) return
     lease.task.lease = null
     offerAgain(lease, 'busy')
@@ -166,8 +172,18 @@ export function createExecutions(
     task.resolve(settled)
   }
 
+  /**
+   * A runner that was cut off brings the results of meanwhile right after its greeting. Until then
+   * it gets nothing, or it would run again what it has already done.
+   */
+  const onAttached = (runner: Runner): void => {
+    const mayBringResults = [...leases.values()].some((lease) => lease.runner.id === runner.id)
+    if (mayBringResults) pause(runner, SETTLING_MS)
+    pump()
+  }
+
   hub.bind({
-    onAttached: pump,
+    onAttached,
     onFrame(runner, frame) {
       const lease = leases.get(frame.leaseId)
       const valid = lease !== undefined && lease.runner.id === runner.id

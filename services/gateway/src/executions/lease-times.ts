@@ -16,13 +16,12 @@ const FIRST_BACKOFF_MS = 10
 const MAX_BACKOFF_MS = 320
 
 /**
- * Marks a runner that said `busy`: its slots are taken by other replicas. Each further time in a
- * row doubles the pause.
- * @returns ms until it may be asked again, 0 if that moment was set already
+ * The pause for a runner that said `busy`: its slots are taken by other replicas. Each further
+ * time in a row doubles it.
+ * @returns ms, 0 if it is pausing already
  */
 export function backOff(runner: Runner, now: number): number {
   if (runner.busyUntil > now) return 0
   runner.backoffMs = runner.backoffMs === 0 ? FIRST_BACKOFF_MS : Math.min(runner.backoffMs * 2, MAX_BACKOFF_MS)
-  runner.busyUntil = now + runner.backoffMs
   return runner.backoffMs
 }

@@ -11,7 +11,7 @@ const PAGE = 200
 const KEEP_ALIVE_MS = 10_000
 
 /** An event as server-sent event; `id` is what the client sends back as Last-Event-ID. */
-export function formatEvent(event: LoopEvent): string {
+function formatEvent(event: LoopEvent): string {
   return `id: ${event.seq}\nevent: ${event.event.type}\ndata: ${JSON.stringify(event)}\n\n`
 }
 

@@ -21,7 +21,7 @@ export function zodValidation(app: FastifyInstance): void {
 const MAX_ISSUES = 20
 
 /** A 400 that names every field at fault and what was expected of it. */
-export function refusal(issues: readonly Issue[]): Error {
+function refusal(issues: readonly Issue[]): Error {
   const listed = issues.flatMap((issue) => explain(issue, [])).slice(0, MAX_ISSUES)
   const text = listed.map(({ path, expected }) => `${path === '' ? 'the body' : path}: ${expected}`).join('; ')
   const param = listed[0]?.path ?? ''
