@@ -36,15 +36,12 @@ export type GenerationsOptions = {
 export type Generations = {
   /** Answers a call from the cache, a flight under way, or the upstream. Never throws; see `Ticket`. */
   readonly generate: (call: GenerationCall) => Ticket
-  /** Resolves once Redis has been reached and the keys are known, after two seconds at most; to be awaited before listening. */
+  /** Resolves once the secret that keys are made with is known, a second after the start at most. */
   readonly ready: () => Promise<void>
   /** State of the shared cache: `none`, `up`, or `down` while it is bypassed. */
   readonly cacheStatus: () => 'none' | 'up' | 'down'
   readonly close: () => Promise<void>
 }
-
-/** How long a start may wait for Redis. */
-const READY_MS = 1000
 
 /** 131,072 tokens in chunks of one token take about 30 MB; the 40,960 that models give, 10 MB. */
 const FLIGHT_BYTES = 16 * 1024 * 1024
@@ -80,7 +77,7 @@ export function createGenerations(deps: GenerationsDeps, options: GenerationsOpt
   return {
     generate: pipeline.generate,
     async ready() {
-      await Promise.all([keyMaker, connection?.ready(READY_MS)])
+      await keyMaker
     },
     cacheStatus,
     async close() {

@@ -52,7 +52,6 @@ export async function bench(t: Test, answer: (call: ScratchCall) => unknown, opt
     return { generations, metric }
   }
   const first = replica()
-  await first.generations.ready()
   return { ...first, server, replica, store: looksInto(own) }
 }
 

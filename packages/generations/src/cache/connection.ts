@@ -16,13 +16,12 @@ const FAILURES = 3
 export type Connection = {
   /**
    * Runs a command, or gives null at once while Redis is away and after a failure: the cache is a
-   * convenience, and its failure is a miss.
+   * convenience, and its failure is a miss. Only the very first attempt to connect is waited for, so
+   * that a process that has just started finds what is stored.
    */
   readonly attempt: <T>(command: (redis: Redis) => Promise<T>) => Promise<T | null>
   /** `up`, or `down` while the cache is bypassed. */
   readonly status: () => 'up' | 'down'
-  /** Resolves when Redis is reachable, or after `ms`. */
-  readonly ready: (ms: number) => Promise<void>
   readonly close: () => void
 }
 
@@ -52,11 +51,14 @@ export function createConnection({ clock, logger }: { clock: Clock; logger: Logg
   let up = false
   let told: boolean | null = null
   redis.on('error', () => {})
+  const { promise: opening, resolve: opened } = Promise.withResolvers<void>()
+  clock.after(CONNECT_TIMEOUT_MS, opened)
   redis.on('ready', () => turn(true))
   redis.on('close', () => turn(false))
 
   return {
     async attempt(command) {
+      if (told === null) await opening
       if (!up) return null
       try {
         const result = await command(redis)
@@ -72,25 +74,18 @@ export function createConnection({ clock, logger }: { clock: Clock; logger: Logg
       }
     },
     status: () => (up ? 'up' : 'down'),
-    async ready(ms) {
-      if (up) return
-      const { promise, resolve } = Promise.withResolvers<void>()
-      const cancel = clock.after(ms, resolve)
-      redis.once('ready', resolve)
-      await promise
-      cancel()
-      redis.off('ready', resolve)
-    },
     close() {
       redis.removeAllListeners('close')
       redis.disconnect()
       up = false
+      opened()
     },
   }
 
   function turn(now: boolean): void {
     up = now
     failures = 0
+    opened()
     if (told === now) return
     if (!now) logger.warn('Redis is away: generations are answered without the shared cache')
     else if (told === false) logger.info('Redis is back: the shared cache is used again')

@@ -3,9 +3,6 @@ import type { Logger, Secret } from '@loopgate/service-kit'
 import type { Connection } from './connection.ts'
 import { secretKey } from './keys.ts'
 
-/** How long a starting process waits for Redis before it goes on with a secret of its own. */
-const WAIT_MS = 1000
-
 /**
  * The secret that keys are made with: the operator's, else one that the first replica puts into
  * Redis for all. Without Redis it is this process's own, and what it keeps is not found by others.
@@ -17,7 +14,6 @@ export async function installationSecret(
   if (secret !== undefined) return secret.reveal()
   const fresh = randomBytes(32).toString('hex')
   if (connection === null) return fresh
-  await connection.ready(WAIT_MS)
   const shared = await connection.attempt(async (redis) => {
     await redis.set(secretKey(prefix), fresh, 'NX')
     return await redis.get(secretKey(prefix))
