@@ -1,5 +1,6 @@
 import { loopEventSchema, TERMINAL_STATES, type LoopEvent } from '@loopgate/contracts'
 import { createParser } from 'eventsource-parser'
+import type { Dispatcher } from 'undici'
 import { ApiError } from './api-error.ts'
 import { failure, pause, type Call, type Transport } from './transport.ts'
 import type { CallOptions } from './types.ts'
@@ -30,7 +31,12 @@ export async function* loopEvents(
       retryable: true,
     })
     try {
-      for await (const event of connection(transport, call)) {
+      const reply = await transport.open(call)
+      if (reply.statusCode === 204) {
+        await reply.body.dump()
+        return // the loop has ended, and there is nothing after `last`
+      }
+      for await (const event of eventsOf(call, reply.body)) {
         if (event.seq <= last) continue
         // Numbers are dense: what lies between was lost on the way, and a new connection brings it.
         if (event.seq > last + 1) break
@@ -50,8 +56,7 @@ export async function* loopEvents(
 }
 
 /** The events of one connection, until it ends. */
-async function* connection(transport: Transport, call: Call): AsyncGenerator<LoopEvent, void> {
-  const { body } = await transport.open(call)
+async function* eventsOf(call: Call, body: Dispatcher.ResponseData['body']): AsyncGenerator<LoopEvent, void> {
   try {
     const decoder = new TextDecoder()
     const arrived: LoopEvent[] = []
