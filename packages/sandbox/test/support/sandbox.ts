@@ -1,12 +1,14 @@
-import './untouched-spawn.ts'
 import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { executionRequestSchema, type ExecutionInput } from '@loopgate/contracts'
 import { createLogger } from '@loopgate/service-kit'
+import { removeSpawnHook } from '@loopgate/testkit/untouched-spawn'
 import { createSandbox, type Sandbox, type SandboxOptions, type SandboxResult } from '@loopgate/sandbox'
 
 const toolchain = (path: string) => fileURLToPath(new URL(`../../../../.loopgate/toolchain/${path}`, import.meta.url))
 const ifThere = (path: string) => (existsSync(path) ? path : undefined)
+
+removeSpawnHook()
 
 /** The programs that the set-up found or brought. */
 export const TOOLS: SandboxOptions = {
