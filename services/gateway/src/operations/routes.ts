@@ -12,7 +12,7 @@ const readinessSchema = z.object({
   runners: z.int().describe('Runners attached to this replica; for information'),
 })
 
-/** What keeps the gateway running looks at these. All are open: they tell nothing about a tenant. */
+/** What keeps the gateway running looks at these. All are open; /metrics names the tenants, so keep it off the internet. */
 export function operationsRoutes(app: App, { registry, drain, generations, loopsStatus, hub }: OperationsDeps): void {
   const config = { open: true } as const
   const tags = ['operations']

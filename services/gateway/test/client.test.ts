@@ -1,0 +1,88 @@
+import { createClient } from '@loopgate/client'
+import type { LoopEvent, LoopInput } from '@loopgate/contracts'
+import { connectRedis, createLoopStore } from '@loopgate/loop-store'
+import { systemClock } from '@loopgate/service-kit'
+import { gateway } from '@loopgate/testkit/gateway'
+import { redis } from '@loopgate/testkit/redis'
+import { cerebrasSim } from '@loopgate/testkit/sim'
+import t from 'tap'
+import { attach, resultOf } from './kit/runner.ts'
+
+const shared = await redis(t)
+const sim = await cerebrasSim(t)
+const gw = await gateway(t, { redis: shared, upstreamUrl: sim.url, upstreamKey: sim.apiKey })
+const client = createClient({ baseUrl: gw.url, apiKey: gw.apiKey })
+const admin = createClient({ baseUrl: gw.url, apiKey: gw.adminKey })
+const connection = connectRedis(shared.url, 'worker')
+const store = createLoopStore({ redis: connection, clock: systemClock }, { keyPrefix: shared.keyPrefix })
+t.teardown(async () => {
+  await Promise.all([client.close(), admin.close(), store.close()])
+  connection.disconnect()
+})
+
+const INPUT: LoopInput = {
+  goal: 'g',
+  language: 'python',
+  checks: [{ id: 'c', entryPoint: 'f', source: 'pass' }],
+  sampling: { model: 'gpt-oss-120b' },
+  budget: { iterations: 3 },
+}
+
+t.test('a loop is created, followed to its end, read and listed through the client', async (t) => {
+  const loop = await client.loops.create(INPUT)
+  const seen: LoopEvent[] = []
+  const followed = (async () => {
+    for await (const event of client.loops.events(loop.id)) seen.push(event)
+  })()
+  const { fence } = (await store.acquire(loop.id))!
+  const transition = { state: 'exhausted', reason: 'budget: iterations' } as const
+  await store.commit(loop.id, fence, { iterations: [], waveEnd: 0, transition })
+  await followed
+  t.strictSame(
+    seen.map(({ event }) => (event.type === 'state' ? event.state : event.type)),
+    ['queued', 'running', 'exhausted'],
+  )
+  t.match(await client.loops.wait(loop.id), { state: 'exhausted', reason: 'budget: iterations' })
+  t.strictSame(
+    (await client.loops.list({ state: 'exhausted' })).loops.map(({ id }) => id),
+    [loop.id],
+  )
+  const metrics = await client.metrics()
+  t.equal(metrics.sum('loopgate_loops_total', { state: 'exhausted' }), 1)
+})
+
+t.test('a loop is cancelled through the client, and refusals come as errors with their code', async (t) => {
+  const loop = await client.loops.create(INPUT)
+  t.equal((await client.loops.cancel(loop.id)).state, 'cancelled')
+  await t.rejects(client.loops.get('loop_none'), { status: 404, code: 'LG_NOT_FOUND' })
+  await t.rejects(client.loops.create({ ...INPUT, budget: {} }), { status: 400, code: 'LG_BAD_REQUEST' })
+  await t.rejects(client.runners.list(), { status: 403, code: 'LG_FORBIDDEN' })
+})
+
+t.test('an execution runs and a runner is listed through the client; a caller who aborts stops it', async (t) => {
+  const runner = await attach(t, gw, { slots: 1 })
+  t.match(await admin.runners.list(), [{ runnerId: 'runner-1', slots: 1 }])
+  const input = { language: 'python', files: [{ path: 'a.py', content: '' }] } as const
+  const running = client.executions.run({ ...input, files: [...input.files] })
+  const { leaseId } = await runner.hear('execute')
+  runner.say({ type: 'result', leaseId, result: resultOf({ stdout: 'out' }) })
+  t.equal((await running).stdout, 'out')
+
+  const leave = new AbortController()
+  const left = client.executions.run({ ...input, files: [...input.files] }, { signal: leave.signal })
+  const offered = await runner.hear('execute')
+  leave.abort()
+  await t.rejects(left)
+  t.equal((await runner.hear('cancel')).leaseId, offered.leaseId)
+})
+
+t.test('a chat is completed through the client, the second time from the cache', async (t) => {
+  const body = { model: 'gpt-oss-120b', messages: [{ role: 'user', content: 'write a function' }], seed: 3 }
+  const first = await client.completions.chat(body, { sampleIndex: 3 })
+  t.equal(first.cache, 'miss')
+  t.ok(first.body.choices[0]?.message.content)
+  const second = await client.completions.chat(body, { sampleIndex: 3 })
+  t.equal(second.cache, 'hit')
+  t.strictSame(second.body, first.body)
+  t.equal((await sim.stats()).requests, 1)
+})
