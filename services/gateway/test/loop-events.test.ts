@@ -9,6 +9,7 @@ import {
 } from '@loopgate/contracts'
 import { connectRedis, createLoopStore, type LoopStore } from '@loopgate/loop-store'
 import { systemClock } from '@loopgate/service-kit'
+import { manualClock } from '@loopgate/testkit/clock'
 import { gateway } from '@loopgate/testkit/gateway'
 import { redis } from '@loopgate/testkit/redis'
 import t, { type Test } from 'tap'
@@ -220,6 +221,40 @@ t.test('a reader who leaves is let go: no open stream is left', async (t) => {
   for (const stream of streams) stream.leave()
   await until(async () => ((await open()) === 0 ? true : undefined))
 })
+
+t.test(
+  'a quiet stream says every ten seconds that it lives, and what no notification told it comes then too',
+  async (t) => {
+    const clock = manualClock()
+    const gw = await gateway(t, { redis: shared }, { clock })
+    const loop = await newLoop()
+    const left = new AbortController()
+    t.teardown(() => left.abort())
+    const { body } = await fetch(`${gw.url}/api/loops/${loop.id}/events`, {
+      headers: { authorization: `Bearer ${gw.apiKey}` },
+      signal: left.signal,
+    })
+    const reader = body!.pipeThrough(new TextDecoderStream()).getReader()
+    let text = ''
+    const reading = (async () => {
+      for (let piece = await reader.read(); !piece.done; piece = await reader.read()) text += piece.value
+    })().catch(() => {})
+    const seen = (pattern: RegExp): Promise<true> =>
+      until(() => {
+        clock.advance(10_000)
+        return pattern.test(text) ? true : undefined
+      })
+    await seen(/^: keep-alive\n\n/m)
+    // A subscription that has silently died: the server forgets it, nobody is told.
+    const channel = (await shared.client.pubsub('CHANNELS', `*${loop.id}*`)) as string[]
+    t.equal(channel.length, 1)
+    await shared.client.client('KILL', 'TYPE', 'pubsub')
+    await loop.step(1)
+    await seen(/event: iteration/)
+    left.abort()
+    await reading
+  },
+)
 
 t.test('a closing replica ends its streams at once, and the reader goes on at another', async (t) => {
   const third = await gateway(t, { redis: shared })
