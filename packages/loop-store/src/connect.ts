@@ -1,4 +1,5 @@
 import { Redis, type RedisOptions } from 'ioredis'
+import { watchConnection, type WatchOptions } from './watch.ts'
 
 export type { Redis } from 'ioredis'
 
@@ -30,7 +31,11 @@ export type ConnectOptions = {
   readonly onError?: (error: Error) => void
   /** Shown by `CLIENT LIST`. */
   readonly name?: string
+  /** For `worker`: how a connection that has gone silent is noticed; by default after 15 s at most. */
+  readonly watch?: WatchOptions
 }
+
+const WATCH: WatchOptions = { everyMs: 5_000, deadlineMs: 10_000 }
 
 /** Opens a connection that reconnects for as long as it is not closed by `disconnect()`. */
 export function connectRedis(url: string, profile: RedisProfile, options: ConnectOptions = {}): Redis {
@@ -45,5 +50,7 @@ export function connectRedis(url: string, profile: RedisProfile, options: Connec
   }
   const redis = new Redis(url, settings)
   redis.on('error', options.onError ?? (() => {}))
+  // With `fail-fast` every command has its own time limit.
+  if (profile === 'worker') watchConnection(redis, options.watch ?? WATCH)
   return redis
 }
