@@ -16,13 +16,13 @@ const NONE: readonly string[] = []
 
 /**
  * Removes, renames or converts in place what the upstream would refuse, and returns the paths of the
- * rules that applied, for the reply's header. Lists are written `*`, so the names are those of the table.
+ * rules that applied, sorted, for the reply's header. Lists are written `*`, so the names are those of the table.
  * @throws LoopgateError LG_FIELD_REFUSED in strict mode, naming the first such field where it stands
  */
 export function normalise(surface: Surface, body: Fields, strict: boolean): readonly string[] {
   const applied = new Set<string>()
   enter(body, TREES[surface], { applied, strict, path: [] })
-  return applied.size === 0 ? NONE : [...applied]
+  return applied.size === 0 ? NONE : [...applied].sort()
 }
 
 type Walk = { readonly applied: Set<string>; readonly strict: boolean; readonly path: (string | number)[] }

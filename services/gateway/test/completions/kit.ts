@@ -1,0 +1,44 @@
+import { Cerebras } from '@cerebras/cerebras_cloud_sdk'
+import { gateway, type TestGateway } from '@loopgate/testkit/gateway'
+import { OpenAI } from 'openai'
+import type { Test } from 'tap'
+import { type Reply, send } from '../kit/http.ts'
+
+export const QUESTION = {
+  model: 'gpt-oss-120b',
+  messages: [{ role: 'user' as const, content: 'Say something about loops.' }],
+}
+
+/** The unmodified SDKs, pointed at a gateway; they do not repeat a call unless the test wants it. */
+export function sdks({ url, apiKey }: TestGateway, options: { maxRetries?: number } = {}) {
+  const { maxRetries = 0 } = options
+  return {
+    openai: new OpenAI({ apiKey, baseURL: `${url}/v1`, maxRetries }),
+    cerebras: new Cerebras({ apiKey, baseURL: url, maxRetries, warmTCPConnection: false }),
+  }
+}
+
+/** A gateway in front of the upstream given. */
+export async function door(
+  t: Test,
+  upstream: { readonly url: string; readonly apiKey?: string },
+): Promise<TestGateway> {
+  return await gateway(t, { upstreamUrl: upstream.url, upstreamKey: upstream.apiKey ?? 'csk-canary-0123456789' })
+}
+
+/** Asks for a completion over plain HTTP. */
+export async function post(
+  { url, apiKey }: { readonly url: string; readonly apiKey: string },
+  body: unknown,
+  headers: Record<string, string> = {},
+  path = '/v1/chat/completions',
+): Promise<Reply> {
+  return await send(url + path, { key: apiKey, body, headers })
+}
+
+/** A metric of the gateway, 0 if it is not there. */
+export async function metric({ url }: TestGateway, name: string): Promise<number> {
+  const text = await (await fetch(`${url}/metrics`)).text()
+  const line = text.split('\n').find((entry) => entry.startsWith(`${name} `))
+  return Number(line?.split(' ').at(-1) ?? 0)
+}
