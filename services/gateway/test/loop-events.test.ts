@@ -223,7 +223,7 @@ t.test('a reader who leaves is let go: no open stream is left', async (t) => {
 })
 
 t.test(
-  'a quiet stream says every ten seconds that it lives, and what no notification told it comes then too',
+  'a quiet stream says every ten seconds that it lives, and is no later for it when something happens',
   async (t) => {
     const clock = manualClock()
     const gw = await gateway(t, { redis: shared }, { clock })
@@ -239,18 +239,14 @@ t.test(
     const reading = (async () => {
       for (let piece = await reader.read(); !piece.done; piece = await reader.read()) text += piece.value
     })().catch(() => {})
-    const seen = (pattern: RegExp): Promise<true> =>
-      until(() => {
+    for (let comments = 1; comments <= 3; comments += 1) {
+      await until(() => {
         clock.advance(10_000)
-        return pattern.test(text) ? true : undefined
+        return text.split(': keep-alive\n\n').length > comments ? true : undefined
       })
-    await seen(/^: keep-alive\n\n/m)
-    // A subscription that has silently died: the server forgets it, nobody is told.
-    const channel = (await shared.client.pubsub('CHANNELS', `*${loop.id}*`)) as string[]
-    t.equal(channel.length, 1)
-    await shared.client.client('KILL', 'TYPE', 'pubsub')
+    }
     await loop.step(1)
-    await seen(/event: iteration/)
+    await until(() => (text.includes('event: iteration') ? true : undefined))
     left.abort()
     await reading
   },

@@ -1,6 +1,9 @@
 import { loopListSchema, loopViewSchema, problemSchema, type LoopInput } from '@loopgate/contracts'
+import { connectRedis } from '@loopgate/loop-store'
+import { createLogger } from '@loopgate/service-kit'
 import { gateway } from '@loopgate/testkit/gateway'
 import { redis } from '@loopgate/testkit/redis'
+import { createSliceProducer } from '@loopgate/work-queue'
 import t from 'tap'
 import { send, series, until } from './kit/http.ts'
 
@@ -26,8 +29,11 @@ t.test('a loop is created with its defaults, has a place of its own, and is queu
   t.equal(reply.headers.get('location'), `/api/loops/${loop.id}`)
   const read = await send(`${LOOPS}/${loop.id}`, { key: gw.apiKey })
   t.strictSame(read.json, reply.json)
-  const jobs = await store.client.keys(`{${store.keyPrefix}-queue}:loop-slices:${loop.id}`)
-  t.equal(jobs.length, 1, 'one job a loop')
+  const connection = connectRedis(store.url, 'fail-fast')
+  const queue = createSliceProducer({ redis: connection, logger: createLogger('test', 'silent') }, store)
+  t.strictSame(await queue.depth(), { waiting: 1, active: 0 })
+  await queue.close()
+  connection.disconnect()
 })
 
 t.test('a loop without a budget is refused by name, a budget of zero is not', async (t) => {
