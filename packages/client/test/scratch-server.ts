@@ -5,7 +5,7 @@ import { createClient, type Client, type ClientOptions } from '../src/index.ts'
 
 type Scope = { readonly teardown: (fn: () => unknown) => void }
 
-export type Seen = {
+type Seen = {
   readonly method: string
   readonly url: string
   readonly headers: IncomingMessage['headers']

@@ -21,7 +21,7 @@ export type World = {
   readonly passing: ReadonlySet<string>
 }
 
-export const PROMPT_TOKENS = 40
+const PROMPT_TOKENS = 40
 export const MAX_COMPLETION_TOKENS = 100
 export const MAX_FAULTS = 3
 
@@ -48,7 +48,7 @@ export const answer = (world: World, sampleIndex: number): Answer => {
   }
 }
 
-export const judgement = (world: World, code: string): Judgement =>
+const judgement = (world: World, code: string): Judgement =>
   world.passing.has(code)
     ? { outcome: 'ok', verdict: 'pass', evidence: '' }
     : { outcome: 'ok', verdict: 'fail', evidence: `not ${code}` }

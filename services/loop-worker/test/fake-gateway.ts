@@ -16,7 +16,7 @@ export type Call = {
 }
 
 /** What to do instead of answering: an HTTP status, or `hold` for a call that is never answered. */
-export type Interference = (call: Call) => number | 'hold' | null
+type Interference = (call: Call) => number | 'hold' | null
 
 export type FakeGateway = {
   readonly url: string

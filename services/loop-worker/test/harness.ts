@@ -15,10 +15,10 @@ import { createSliceProducer } from '@loopgate/work-queue'
 import { createWorker, type WorkerOptions } from '../src/app.ts'
 import { fakeGateway, type FakeGateway, type Script } from './fake-gateway.ts'
 
-export const logger = createLogger('test', 'silent')
+const logger = createLogger('test', 'silent')
 
 /** Back-off and quanta a hundred times as fast; their order stays. */
-export const fastClock: Clock = { ...systemClock, after: (ms, action) => systemClock.after(ms / 100, action) }
+const fastClock: Clock = { ...systemClock, after: (ms, action) => systemClock.after(ms / 100, action) }
 
 export const loop = (changes: Partial<LoopInput> = {}): LoopRequest =>
   loopRequestSchema.parse({

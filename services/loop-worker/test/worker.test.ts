@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import type { LoopState } from '@loopgate/contracts'
 import t from 'tap'
+import { MAX_BARREN_ACQUIRES } from '../src/slice/run-slice.ts'
 import type { Call } from './fake-gateway.ts'
 import { harness, loop, passing, startWorker } from './harness.ts'
 
@@ -113,6 +114,16 @@ t.test('a loop that nobody enqueued is found and run', async (t) => {
   const { loop: created } = await setting.store.create('acme', loop())
   await startWorker(t, setting, { sweepMs: 10 })
   t.match(await setting.until(created.id), { state: 'accepted' })
+})
+
+t.test('a loop that was started again and again without judging anything is given up', async (t) => {
+  const setting = await harness(t, passing())
+  const { loop: created } = await setting.store.create('acme', loop())
+  for (let start = 0; start < MAX_BARREN_ACQUIRES; start += 1) await setting.store.acquire(created.id)
+  await startWorker(t, setting)
+  await setting.producer.enqueue(created.id)
+  t.match(await setting.until(created.id), { state: 'failed', reason: /started 20 times without judging/ })
+  t.equal(setting.gateway.calls.length, 0)
 })
 
 t.test('a request that the gateway refuses for good fails the loop', async (t) => {
