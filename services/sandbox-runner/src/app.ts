@@ -64,9 +64,12 @@ export function createRunner(deps: { config: Config; logger: Logger; clock?: Clo
     { runnerId: config.LOOPGATE_RUNNER_ID, slots: config.LOOPGATE_RUNNER_SLOTS, languages: () => report.languages },
   )
   let draining = false
+  let stayAlive: NodeJS.Timeout | undefined
 
   return {
     start: async () => {
+      // Between two tries to reach a gateway nothing else keeps the process from ending.
+      stayAlive = setInterval(() => {}, 2 ** 30)
       report = await sandbox.selfTest()
       const failed = report.checks.filter(({ passed }) => !passed)
       if (report.passed) logger.info({ languages: report.languages, enforced: report.enforced }, 'the sandbox is sound')
@@ -83,6 +86,7 @@ export function createRunner(deps: { config: Config; logger: Logger; clock?: Clo
         await new Promise<void>((resolve) => setTimeout(resolve, POLL_MS))
       links.close(CLOSE_CODES.draining, 'the runner is shutting down')
       await sandbox.close()
+      clearInterval(stayAlive)
     },
     close: async () => {
       draining = true
@@ -91,6 +95,7 @@ export function createRunner(deps: { config: Config; logger: Logger; clock?: Clo
       links.close(CLOSE_CODES.draining, 'the runner is closing')
       await ended
       await sandbox.close()
+      clearInterval(stayAlive)
     },
   }
 }
