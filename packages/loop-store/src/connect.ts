@@ -27,8 +27,8 @@ const PROFILES: Readonly<Record<RedisProfile, RedisOptions>> = {
 }
 
 export type ConnectOptions = {
-  /** Called for each failed attempt to connect; the connection keeps trying. */
-  readonly onError?: (error: Error) => void
+  /** Told once when the connection is lost or cannot be made, with the reason, and once when it is there again. */
+  readonly onChange?: (up: boolean, reason: Error | null) => void
   /** Shown by `CLIENT LIST`. */
   readonly name?: string
   /** For `worker`: how a connection that has gone silent is noticed; by default after 15 s at most. */
@@ -49,7 +49,14 @@ export function connectRedis(url: string, profile: RedisProfile, options: Connec
     ...(options.name === undefined ? {} : { connectionName: options.name }),
   }
   const redis = new Redis(url, settings)
-  redis.on('error', options.onError ?? (() => {}))
+  let up: boolean | null = null
+  const change = (now: boolean, reason: Error | null): void => {
+    if (up !== now && !(now && up === null)) options.onChange?.(now, reason)
+    up = now
+  }
+  redis.on('error', (error) => change(false, error))
+  redis.on('close', () => change(false, null))
+  redis.on('ready', () => change(true, null))
   // With `fail-fast` every command has its own time limit.
   if (profile === 'worker') watchConnection(redis, options.watch ?? WATCH)
   return redis

@@ -72,3 +72,31 @@ t.test('a Redis that is full says so as unavailable, and nothing half is written
   t.match(await store.get(loop.id), { view: { state: 'queued', lastSeq: 1 } })
   t.match(await store.create('acme', request(), 'key'), { created: true })
 })
+
+t.test('a lost connection is told once, and once that it is back', async (t) => {
+  const { url } = await privateRedis(t)
+  const told: boolean[] = []
+  const back = Promise.withResolvers<void>()
+  const redis = connectRedis(url, 'worker', {
+    onChange: (up) => {
+      told.push(up)
+      if (up) back.resolve()
+    },
+  })
+  t.teardown(() => redis.disconnect())
+  await redis.ping()
+  t.strictSame(told, [], 'a first connection is no news')
+  const other = connectRedis(url, 'worker')
+  t.teardown(() => other.disconnect())
+  await other.client('KILL', 'ID', await redis.client('ID'))
+  await back.promise
+  t.strictSame(told, [false, true])
+})
+
+t.test('a Redis that was never there is told once, however often it is tried', async (t) => {
+  const told: boolean[] = []
+  const redis = connectRedis(`redis://127.0.0.1:${await freePort()}`, 'worker', { onChange: (up) => told.push(up) })
+  t.teardown(() => redis.disconnect())
+  for (let failures = 0; failures < 3; failures += 1) await new Promise((resolve) => redis.once('close', resolve))
+  t.strictSame(told, [false])
+})

@@ -63,7 +63,8 @@ export function createSliceConsumer(
     // After a lost connection; BullMQ's 15 s would leave workers idle long after Redis is back.
     runRetryDelay: 1_000,
   })
-  worker.on('error', (error) => logger.warn({ err: error }, 'slice worker'))
+  // While Redis is away every poll fails; that it is away, its connection says once.
+  worker.on('error', (err) => logger[redis.status === 'ready' ? 'warn' : 'debug']({ err }, 'slice worker'))
   worker.on('failed', (job, error) => logger.error({ err: error, loopId: job?.data.loopId }, 'slice failed'))
   worker.on('stalled', (jobId) => logger.warn({ jobId }, 'slice taken back from a worker that went silent'))
   worker.on('lockRenewalFailed', (jobIds: string[]) => jobIds.forEach((jobId) => worker.cancelJob(jobId)))

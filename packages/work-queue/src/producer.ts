@@ -25,7 +25,7 @@ export function createSliceProducer(
     // Its version check is a command at start; with Redis away it would be an unhandled error.
     skipVersionCheck: true,
   })
-  queue.on('error', (error) => logger.warn({ err: error }, 'slice queue'))
+  queue.on('error', (err) => logger[redis.status === 'ready' ? 'warn' : 'debug']({ err }, 'slice queue'))
 
   /** BullMQ waits for a lost connection to come back; a caller of this does not. */
   const reachable = async <T>(action: () => Promise<T>): Promise<T> => {

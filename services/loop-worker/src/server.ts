@@ -25,7 +25,7 @@ const config = readConfig()
 const logger = createLogger('loop-worker', config.LOOPGATE_LOG_LEVEL)
 const redis = connectRedis(config.LOOPGATE_QUEUE_REDIS_URL ?? config.LOOPGATE_REDIS_URL, 'worker', {
   name: 'loop-worker',
-  onError: (err) => logger.warn({ err }, 'Redis'),
+  onChange: (up, err) => (up ? logger.info('Redis is back') : logger.warn({ err }, 'Redis is away: loops wait')),
 })
 const registry = createRegistry()
 const client = createClient({

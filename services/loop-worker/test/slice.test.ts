@@ -74,6 +74,14 @@ t.test('refusals of a request are final; what may pass is tried again', async (t
   t.throws(() => faultOf(new TypeError('a bug')), { message: 'a bug' })
 })
 
+t.test('only codes of our own become series of a metric', async (t) => {
+  const label = (status: number, code: string): string =>
+    faultOf(new ApiError({ status, code, retryable: true, message: '' })).label
+  t.equal(label(503, 'LG_NO_RUNNER'), 'LG_NO_RUNNER')
+  t.equal(label(0, 'unreachable'), 'unreachable')
+  t.equal(label(429, 'made_up_by_an_upstream_7f3a'), 'http_429')
+})
+
 t.test('the wait before a try grows, is never shorter than asked for, and differs between loops', async (t) => {
   const waits = (random: number) => [1, 2, 3, 4, 5, 6, 20].map((attempt) => delayBefore(attempt, null, () => random))
   t.strictSame(waits(0), [0, 500, 1_000, 2_000, 4_000, 7_500, 7_500])

@@ -80,8 +80,8 @@ export function createCalls(deps: CallsDeps, loopId: string, request: LoopReques
       if (!signal.aborted) send(event)
     } catch (error) {
       if (signal.aborted) return
-      const { code, ...fault } = faultOf(error)
-      metrics.fault(command.type, code)
+      const { label, ...fault } = faultOf(error)
+      metrics.fault(command.type, label)
       send({ type: 'fault', id, fault })
     }
   }
