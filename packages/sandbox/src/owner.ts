@@ -1,10 +1,11 @@
-import { readFileSync } from 'node:fs'
+import { readFileSync, readlinkSync } from 'node:fs'
 
 /**
  * Names of folders and cgroups carry the process that made them, so that the next start can tell a
- * leftover from a neighbour's: its pid and, since pids are reused, the clock tick of its start.
+ * leftover from a neighbour's: its pid namespace, its pid in there and, since pids are reused, the
+ * clock tick of its start. Runners in containers may share a folder without sharing pids.
  */
-export const OWNED_PREFIX = 'loopgate-sandbox-'
+const NAME = /^loopgate-sandbox-(\d+)-(\d+)-(\d+)-/
 
 /** Clock tick since boot at which a process started (field 22 of proc(5) stat), or null if it is gone. */
 export function startTicks(pid: number | 'self'): string | null {
@@ -17,14 +18,22 @@ export function startTicks(pid: number | 'self'): string | null {
   }
 }
 
-/** The name prefix of what this process owns; the rest of the name has to be unique within the process. */
-export function ownPrefix(): string {
-  return `${OWNED_PREFIX}${process.pid}-${startTicks('self') ?? '0'}-`
+function pidNamespace(): string {
+  return /\d+/.exec(readlinkSync('/proc/self/ns/pid'))?.[0] ?? '0'
 }
 
-/** Whether a name was made by a process that no longer lives. Foreign names are never leftovers. */
-export function isLeftover(name: string): boolean {
-  const match = /^loopgate-sandbox-(\d+)-(\d+)-/.exec(name)
-  if (match === null) return false
-  return startTicks(Number(match[1])) !== match[2]
+/** The name prefix of what this process owns; the rest of the name has to be unique within the process. */
+export function ownPrefix(): string {
+  return `loopgate-sandbox-${pidNamespace()}-${process.pid}-${startTicks('self') ?? '0'}-`
+}
+
+/**
+ * Whose a name is: a process that is `alive`, a `leftover` of a process that is dead, of a `foreign` pid
+ * namespace about whose processes nothing can be known here, or none of this program's.
+ */
+export function ownerOf(name: string): 'alive' | 'leftover' | 'foreign' | 'other' {
+  const match = NAME.exec(name)
+  if (match === null) return 'other'
+  if (match[1] !== pidNamespace()) return 'foreign'
+  return startTicks(Number(match[2])) === match[3] ? 'alive' : 'leftover'
 }

@@ -25,10 +25,18 @@ export type Prepared = {
 }
 
 /**
+ * The init of an ended sandbox is left to the process above us to be reaped. Node does not reap what it
+ * did not start, so as pid 1 of a container it would fill the process table within minutes.
+ */
+const NO_INIT =
+  'the runner is process 1 of its container and nothing would reap what ended sandboxes leave: start it under an init ("init: true" in compose, "docker run --init", or tini in the image)'
+
+/**
  * Finds bubblewrap and the interpreters, stages what the launcher cannot reach, chooses cgroups.
  * @throws Error that says what to do, if no sandbox can be started at all
  */
 export function prepare(clock: Clock, options: SandboxOptions): Prepared {
+  if (process.pid === 1) throw new Error(NO_INIT)
   const identity = launcherIdentity(options.launcherUid, options.launcherGid)
   const staging = createStaging(identity)
   const refusals: string[] = []

@@ -8,7 +8,7 @@ import { chooseCgroups } from '../src/cgroups/choose.ts'
 import { sweep } from '../src/cgroups/files.ts'
 import { createNoCgroups } from '../src/cgroups/none.ts'
 import { createV2Backend } from '../src/cgroups/v2.ts'
-import { isLeftover, ownPrefix, startTicks } from '../src/owner.ts'
+import { ownerOf, ownPrefix, startTicks } from '../src/owner.ts'
 import { readySandbox } from './support/sandbox.ts'
 
 const MIB = 1024 * 1024
@@ -70,10 +70,13 @@ function ownFolders(): string[] {
 }
 
 t.test('a name tells whether the process that made it still lives', (t) => {
-  t.notOk(isLeftover(`${ownPrefix()}0`), 'ours')
-  t.ok(isLeftover(`loopgate-sandbox-${process.pid}-1-0`), 'a reused pid: another start')
-  t.ok(isLeftover('loopgate-sandbox-999999999-5-0'), 'no such process')
-  t.notOk(isLeftover('somebody-elses'), 'foreign')
+  const own = ownPrefix()
+  const [, , namespace = '', , start = ''] = own.split('-')
+  t.equal(ownerOf(`${own}0`), 'alive')
+  t.equal(ownerOf(`loopgate-sandbox-${namespace}-${process.pid}-${Number(start) - 1}-0`), 'leftover', 'a reused pid')
+  t.equal(ownerOf(`loopgate-sandbox-${namespace}-999999999-5-0`), 'leftover')
+  t.equal(ownerOf(`loopgate-sandbox-1-${process.pid}-${start}-0`), 'foreign', 'of another pid namespace')
+  t.equal(ownerOf('somebody-elses'), 'other')
   t.equal(startTicks(999_999_999), null)
   t.end()
 })
@@ -81,7 +84,8 @@ t.test('a name tells whether the process that made it still lives', (t) => {
 t.test('the sweep at start removes what dead processes left and nothing else', (t) => {
   const parent = mkdtempSync(join(tmpdir(), 'loopgate-test-'))
   t.teardown(() => rmSync(parent, { recursive: true, force: true }))
-  const names = ['loopgate-sandbox-999999999-5-0', `${ownPrefix()}0`, 'other']
+  const dead = ownPrefix().replace(/-\d+-\d+-$/, '-999999999-5-')
+  const names = [`${dead}0`, `${ownPrefix()}0`, 'loopgate-sandbox-1-1-1-0', 'other']
   for (const name of names) mkdirSync(join(parent, name, 'e1'), { recursive: true })
   sweep(parent)
   t.same(readdirSync(parent).toSorted(), names.slice(1).toSorted())

@@ -99,6 +99,11 @@ t.test('root that cannot become another user is told so', { skip: needsRoot }, a
   t.match(failedOf(report), [{ name: 'start', detail: /cannot be started as user 65534/ }])
 })
 
+t.test('process 1 of a container, which reaps nothing, is told to have an init', { skip: needsRoot }, async (t) => {
+  const report = await reportOf({ command: ['unshare', '--pid', '--fork', '--mount-proc'] })
+  t.match(failedOf(report), [{ name: 'start', detail: /under an init/ }])
+})
+
 t.test('nothing runs in a sandbox whose self-test has not passed', async (t) => {
   const sandbox = createSandbox({ logger }, { ...TOOLS, bwrapPath: '/nowhere/bwrap' })
   t.teardown(() => sandbox.close())

@@ -63,6 +63,9 @@ async function until(holds: () => boolean): Promise<void> {
   }
 }
 
+const foldersOf = (pid: number) =>
+  readdirSync(tmpdir()).filter((name) => name.startsWith('loopgate-sandbox-') && name.includes(`-${pid}-`))
+
 const marker = () => `${50_000 + Math.floor(Math.random() * 40_000)}.${Date.now()}`
 const sleeper = (seconds: string) => `import os\nos.execv("/bin/sleep", ["sleep", "${seconds}"])`
 
@@ -113,7 +116,7 @@ t.test('what a killed runner left behind is removed by the next one', { skip }, 
   const first = await attached(t)
   first.process.kill('SIGKILL')
   await first.process.exited
-  const left = () => readdirSync(tmpdir()).filter((name) => name.startsWith(`loopgate-sandbox-${first.process.pid}-`))
+  const left = () => foldersOf(first.process.pid)
   t.equal(left().length, 1)
   await attached(t)
   t.same(left(), [])
@@ -131,10 +134,7 @@ t.test('SIGTERM lets what runs end, delivers it, and exits with 0', { skip }, as
   t.match(await link.next('result'), { leaseId: 'a', result: { outcome: 'ok', stdout: 'finished\n' } })
   link.send({ type: 'ack', leaseId: 'a' })
   t.same(await process.exited, { code: 0, signal: null })
-  t.same(
-    readdirSync(tmpdir()).filter((name) => name.startsWith(`loopgate-sandbox-${process.pid}-`)),
-    [],
-  )
+  t.same(foldersOf(process.pid), [])
 })
 
 t.test('an idle runner ends at once on SIGTERM', { skip }, async (t) => {

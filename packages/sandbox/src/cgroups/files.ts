@@ -2,7 +2,7 @@ import { mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from '
 import { rmdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { isLeftover } from '../owner.ts'
+import { ownerOf } from '../owner.ts'
 
 export function readText(path: string): string | null {
   try {
@@ -47,7 +47,7 @@ export async function removeFolder(folder: string): Promise<void> {
 
 /** Kills and removes the cgroups that dead processes of this program left in `parent`. */
 export function sweep(parent: string): void {
-  for (const name of folders(parent).filter(isLeftover)) {
+  for (const name of folders(parent).filter((each) => ownerOf(each) === 'leftover')) {
     for (const child of folders(join(parent, name))) clear(join(parent, name, child))
     clear(join(parent, name))
   }

@@ -10,10 +10,11 @@ import {
   rmSync,
   statSync,
   symlinkSync,
+  utimes,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { isLeftover, ownPrefix } from '../owner.ts'
+import { ownerOf, ownPrefix } from '../owner.ts'
 import { canReach, type Identity } from './identity.ts'
 
 /** A folder of this process that the launcher can read: our bootstraps, and programs it could not reach where they are. */
@@ -23,6 +24,10 @@ export type Staging = {
   readonly reachable: (path: string) => string
   readonly close: () => void
 }
+
+/** A live process renews its folder this often, so that those of other pid namespaces show their age. */
+const TOUCH_MS = 3_600_000
+const FOREIGN_AGE_MS = 24 * TOUCH_MS
 
 /**
  * Makes the folder, world-readable and writable by this process alone, and removes those that dead
@@ -37,6 +42,8 @@ export function createStaging(identity: Identity): Staging {
   const folder = mkdtempSync(join(parent, ownPrefix()))
   chmodSync(folder, 0o755)
   const copies = new Map<string, string>()
+  const touching = setInterval(() => utimes(folder, new Date(), new Date(), () => {}), TOUCH_MS)
+  touching.unref()
   return {
     folder,
     reachable: (path) => {
@@ -47,16 +54,23 @@ export function createStaging(identity: Identity): Staging {
       copies.set(path, used)
       return used
     },
-    close: () => rmSync(folder, { recursive: true, force: true }),
+    close: () => {
+      clearInterval(touching)
+      rmSync(folder, { recursive: true, force: true })
+    },
   }
 }
 
 function sweep(parent: string): void {
-  for (const name of readdirSync(parent).filter(isLeftover)) {
+  for (const name of readdirSync(parent)) {
+    const owner = ownerOf(name)
+    if (owner !== 'leftover' && owner !== 'foreign') continue
     const path = join(parent, name)
     // A stranger may have made a folder of that name: only our own user's are ours.
     const stat = lstatSync(path, { throwIfNoEntry: false })
-    if (stat?.isDirectory() && stat.uid === process.getuid?.()) rmSync(path, { recursive: true, force: true })
+    if (stat === undefined || !stat.isDirectory() || stat.uid !== process.getuid?.()) continue
+    if (owner === 'foreign' && Date.now() - stat.mtimeMs < FOREIGN_AGE_MS) continue
+    rmSync(path, { recursive: true, force: true })
   }
 }
 
