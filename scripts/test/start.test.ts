@@ -5,11 +5,14 @@ import { createServer, type AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import { removeSpawnHook } from '@loopgate/testkit/untouched-spawn'
 import t from 'tap'
 import type { DevFile } from '../stack/dev-file.ts'
 import { testFolder } from './test-stack.ts'
 
 const MAIN = fileURLToPath(new URL('../stack/main.ts', import.meta.url))
+removeSpawnHook()
+
 const FREE_PORTS = { LOOPGATE_PORT: '0', LOOPGATE_SIM_PORT: '0', LOOPGATE_WORKER_PORT: '0', LOOPGATE_REDIS_PORT: '0' }
 
 function npmStart(stateFolder: string, env: NodeJS.ProcessEnv): { child: ChildProcess; output: () => string } {

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createClient, type Client } from '@loopgate/client'
 import type { TestScope } from '@loopgate/testkit/redis'
+import { removeSpawnHook } from '@loopgate/testkit/untouched-spawn'
 import { demoProblems, type DemoProblem } from '../demo/problems.ts'
 import { startStack, type Stack } from '../stack/stack.ts'
 
@@ -22,6 +23,7 @@ export function testFolder(t: TestScope): string {
 
 /** The whole of Loopgate, every process real, on free ports and a Redis of its own. */
 export async function testStack(t: TestScope): Promise<TestStack> {
+  removeSpawnHook()
   const folder = testFolder(t)
   const said: string[] = []
   const stack = await startStack({
