@@ -66,6 +66,12 @@ export const fileSchema = z.strictObject({
 })
 export type SandboxFile = z.infer<typeof fileSchema>
 
+function canStandTogether(files: readonly SandboxFile[]): boolean {
+  const paths = new Set(files.map((file) => file.path))
+  const folders = files.flatMap(({ path }) => path.split('/').map((_, i, parts) => parts.slice(0, i).join('/')))
+  return paths.size === files.length && !folders.some((folder) => paths.has(folder))
+}
+
 /**
  * A check program: it runs in a sandbox of its own, never in the candidate's process.
  * It sees `candidate` (and the name `entryPoint`) as a function whose calls are answered by the
@@ -82,7 +88,11 @@ export type Check = z.infer<typeof checkSchema>
 /** `POST /api/executions`. Without `checks` the entry file runs as a program. */
 export const executionRequestSchema = z.strictObject({
   language: languageSchema,
-  files: z.array(fileSchema).min(1).max(64),
+  files: z
+    .array(fileSchema)
+    .min(1)
+    .max(64)
+    .refine(canStandTogether, 'two files have one path, or one is the folder of another'),
   entry: sandboxPathSchema.optional().describe('File to run; the first file if absent'),
   args: z.array(z.string().max(4096)).max(64).default([]),
   stdin: z
