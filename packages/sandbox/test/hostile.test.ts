@@ -262,11 +262,15 @@ t.test('paths that leave the working folder are refused before there is a sandbo
   t.end()
 })
 
-t.test('two files of one path are a fault of the request, reported as such', async (t) => {
-  const files = [
-    { path: 'a.py', content: '1' },
-    { path: 'a.py', content: '2' },
-  ]
-  const result = await run({ language: 'python', files })
-  t.match(result, { outcome: 'internal_error', message: /FileExists/ })
+t.test('files that cannot stand together are refused before there is a sandbox', (t) => {
+  for (const paths of [
+    ['a.py', 'a.py'],
+    ['a', 'a/b.py'],
+  ]) {
+    const files = paths.map((path) => ({ path, content: '' }))
+    t.notOk(executionRequestSchema.safeParse({ language: 'python', files }).success, paths.join())
+  }
+  const files = ['a/b.py', 'a/c.py', 'a.py'].map((path) => ({ path, content: '' }))
+  t.ok(executionRequestSchema.safeParse({ language: 'python', files }).success)
+  t.end()
 })

@@ -45,6 +45,11 @@ t.test('what does not parse is a compile error before a line of it has run', asy
   t.match(module, { outcome: 'compile_error', stdout: '' })
 })
 
+t.test('an entry that is none of the files is a compile error', async (t) => {
+  t.match(await python('', { entry: 'other.py' }), { outcome: 'compile_error', stderr: /other\.py/ })
+  t.match(await javascript('', 'a.js', { entry: 'other.js' }), { outcome: 'compile_error', stderr: /other\.js/ })
+})
+
 t.test('an exception is a runtime error whose traceback names the program alone', async (t) => {
   const result = await python('def f():\n  return 1 / 0\nf()')
   t.match(result, { outcome: 'runtime_error', exitCode: 1, stderr: /main\.py", line 2[\s\S]*ZeroDivisionError/ })

@@ -1,6 +1,6 @@
 export type CgroupLimits = { readonly memoryBytes: number; readonly processes: number }
 
-export type CgroupUsage = {
+type CgroupUsage = {
   readonly cpuMs: number | null
   readonly peakMemoryBytes: number | null
   readonly oomKills: number

@@ -4,7 +4,7 @@ import { startSession, type Session, type SessionEnd } from '../jail/session.ts'
 import type { Runtime } from '../languages/runtime.ts'
 
 /** An answer of the candidate: plain data, an exception, or the reason why it is neither. */
-export type Answer = { readonly kind: 'value' | 'exception' | 'not_plain'; readonly payload: Buffer }
+type Answer = { readonly kind: 'value' | 'exception' | 'not_plain'; readonly payload: Buffer }
 
 /** The candidate in its sandbox, loaded and answering calls one at a time. */
 export type ServedCandidate = {

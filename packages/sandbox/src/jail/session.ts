@@ -6,7 +6,7 @@ import { startJail, type JailDeps, type JailEnd, type JailSpec, type KillReason 
 export type Init = Readonly<Record<string, unknown>>
 
 /** Why the candidate's bootstrap said it was ending. It is the candidate's word: good for an outcome, never for a verdict. */
-export type Farewell = { readonly kind: 'compile' | 'memory' | 'exception' | 'exit'; readonly text: string }
+type Farewell = { readonly kind: 'compile' | 'memory' | 'exception' | 'exit'; readonly text: string }
 
 /** A sandbox whose bootstrap speaks frames. */
 export type Session = {

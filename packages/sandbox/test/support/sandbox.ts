@@ -19,7 +19,7 @@ export const TOOLS: SandboxOptions = {
 export const logger = createLogger('test', 'silent')
 
 /** Time enough on a loaded machine: what tells a hang is the CPU limit. */
-export const PATIENT = { cpuMs: 4000, wallMs: 30_000 }
+const PATIENT = { cpuMs: 4000, wallMs: 30_000 }
 
 export type TestSandbox = {
   readonly sandbox: Sandbox

@@ -182,6 +182,8 @@ async function main() {
   process.chdir(FOLDER)
   const path = FOLDER + init.entry
   writeFrame('S')
+  const unread = parses(() => readFileSync(path))
+  if (unread) return fail('c', unread)
   const source = readFileSync(path, 'utf8')
     .replace(/^\uFEFF/, '')
     .replace(/^#!/, '//')

@@ -73,7 +73,12 @@ def flush():
 
 
 def compile_entry(path):
-    descriptor = posix.open(path, posix.O_RDONLY | posix.O_CLOEXEC)
+    try:
+        descriptor = posix.open(path, posix.O_RDONLY | posix.O_CLOEXEC)
+    except OSError as error:
+        done(b"c", describe(error))
+        show(error, 1)
+        posix._exit(1)
     parts = []
     while part := posix.read(descriptor, 1048576):
         parts.append(part)
