@@ -16,7 +16,7 @@ const perSecond = (count: number, elapsedMs: number): string =>
   (elapsedMs > 0 ? (count / elapsedMs) * 1000 : 0).toFixed(0)
 
 /** One line that says how far the demo is. */
-export function progressLine({ elapsedMs, finished, problems, solved, counters }: Snapshot): string {
+function progressLine({ elapsedMs, finished, problems, solved, counters }: Snapshot): string {
   const cells = Math.round((finished / problems) * BAR_CELLS)
   const bar = '█'.repeat(cells) + '░'.repeat(BAR_CELLS - cells)
   const { hit, miss, coalesced } = counters.generations

@@ -55,7 +55,7 @@ function fingerprint() {
 }
 
 /** The pinned Node, or the user's own where it is new enough and the pin has no build for the platform. */
-export function pinnedNode() {
+function pinnedNode() {
   const pinned = join(ROOT, 'node_modules', `node-${process.platform}-${process.arch}`, 'bin', 'node')
   if (existsSync(pinned)) return pinned
   if (Number(process.versions.node.split('.')[0]) >= NODE_MAJOR) return process.execPath
@@ -65,7 +65,7 @@ export function pinnedNode() {
 }
 
 /** Environment of every child: the project's programs first on PATH. */
-export function childEnv(extra = {}) {
+function childEnv(extra = {}) {
   const folders = [
     dirname(pinnedNode()),
     join(ROOT, 'node_modules', '.bin'),
