@@ -1,4 +1,5 @@
 import t from 'tap'
+import { ownPrefix } from '../src/owner.ts'
 import { newMarker, processesWith, until } from './support/processes.ts'
 import { sandboxFor } from './support/sandbox.ts'
 
@@ -140,4 +141,19 @@ t.test('an aborted execution is killed and rejects with the reason of the abort'
   abort.abort(reason)
   await t.rejects(running, reason)
   t.same(processesWith(marker), [])
+})
+
+t.test('an execution aborted while it starts leaves nothing behind either', async (t) => {
+  const marker = newMarker()
+  const content = `import os\nos.execv("/bin/sleep", ["sleep", "${marker}"])`
+  const rounds = Array.from({ length: 12 }, async (_, i) => {
+    const abort = new AbortController()
+    const running = run({ language: 'python', files: [{ path: 'm.py', content }] }, abort.signal)
+    setTimeout(() => abort.abort(new Error('early')), i)
+    await t.rejects(running, /early/)
+  })
+  await Promise.all(rounds)
+  t.same(processesWith(marker), [])
+  // Its arguments name the folder of bootstraps, which is this process's own.
+  t.same(processesWith(ownPrefix()), [], 'no bubblewrap that still waits')
 })

@@ -67,6 +67,9 @@ export type JailSpec = {
 /** How long output may trickle in after the exit, e.g. from a pipe's buffer; nothing inside lives by then. */
 const DRAIN_MS = 250
 
+/** How long bubblewrap may take to name its init before it is killed instead. */
+const UNKNOWN_INIT_MS = 5_000
+
 /**
  * Starts one sandbox, in the order that leaves no gap: bubblewrap makes the namespaces and waits,
  * its init goes into the cgroup, then it goes on and starts the program.
@@ -120,8 +123,10 @@ function superviseJail(deps: JailDeps, spec: JailSpec, child: ChildProcess, cgro
   const kill = (why: KillReason) => {
     reason ??= why
     // The init's death takes the whole pid namespace with it, and bubblewrap reports when that is done.
+    // Before the init is known it waits for our word, so it is left alone until then: bubblewrap killed
+    // at that moment could leave it behind.
     if (initPid !== null) signal(initPid)
-    else child.kill('SIGKILL')
+    else deps.clock.after(UNKNOWN_INIT_MS, () => child.kill('SIGKILL'))
   }
   const out = createCappedOutput(spec.limits.outputBytes, () => kill('output'))
   const err = createCappedOutput(spec.limits.outputBytes, () => kill('output'))
