@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util'
 import { createParser } from 'eventsource-parser'
 import * as fc from 'fast-check'
 import t from 'tap'
-import { createFramer, createScan, parseEvent, splitEvents } from '../src/index.ts'
+import { Framer, parseEvent, Scan, splitEvents } from '../src/index.ts'
 import { DATA, framed, USAGE } from './recorded.ts'
 
 /** Cuts a stream at the offsets given. */
@@ -13,16 +13,16 @@ function pieces(stream: Buffer, cuts: readonly number[]): Buffer[] {
 
 /** Everything that is known of a stream after it went through framer and scan. */
 function through(parts: readonly Buffer[]) {
-  const framer = createFramer()
-  const scan = createScan()
+  const framer = new Framer()
   const blocks: Buffer[] = []
+  const scan = new Scan({ append: (bytes) => blocks.push(bytes) })
   let fault: string | null = null
-  const feed = (block: Buffer | null) => {
-    if (block === null || fault !== null) return
-    fault = scan.feed(block, (bytes) => blocks.push(bytes))?.message ?? null
+  const block = (bytes: Buffer) => {
+    fault ??= scan.feed(bytes)?.message ?? null
   }
-  for (const part of parts) feed(framer.push(part))
-  feed(framer.end())
+  for (const part of parts) framer.push(part, { block })
+  const rest = framer.end()
+  if (rest !== null) block(rest)
   const bytes = Buffer.concat(blocks)
   return {
     bytes: bytes.toString('latin1'),
@@ -85,17 +85,28 @@ t.test('one byte at a time gives the same bytes as the whole at once', async (t)
   t.equal(through([...stream].map((byte) => Buffer.from([byte]))).bytes, stream.toString('latin1'))
 })
 
+/** The blocks that each of some pieces completes. */
+function blocksOf(framer: Framer, ...parts: string[]): string[][] {
+  return parts.map((part) => {
+    const blocks: string[] = []
+    framer.push(Buffer.from(part), { block: (bytes) => blocks.push(bytes.toString()) })
+    return blocks
+  })
+}
+
 t.test('an event is handed on when it is complete and not before', async (t) => {
-  const framer = createFramer()
-  t.equal(framer.push(Buffer.from('data: {"a":')), null)
-  t.equal(framer.push(Buffer.from('1}\n')), null)
-  t.equal(framer.push(Buffer.from('\ndata: 2\n\ndata: 3'))?.toString(), 'data: {"a":1}\n\ndata: 2\n\n')
+  const framer = new Framer()
+  t.strictSame(blocksOf(framer, 'data: {"a":', '1}\n', '\ndata: 2\n\ndata: 3'), [
+    [],
+    [],
+    ['data: {"a":1}\n\n', 'data: 2\n\n'],
+  ])
   t.equal(framer.end()?.toString(), 'data: 3')
 })
 
 t.test('a piece that ends with an event is passed on without a copy', async (t) => {
   const piece = framed()
-  t.equal(createFramer().push(piece), piece)
+  new Framer().push(piece, { block: (bytes) => t.equal(bytes, piece) })
 })
 
 t.test('[DONE] before any finish reason is a cut stream and is not handed on', async (t) => {
@@ -112,9 +123,9 @@ t.test('a stream without a final line end still counts its last event', async (t
 })
 
 t.test('an event that never ends is refused at the bound instead of filling the memory', async (t) => {
-  const framer = createFramer(100)
-  t.equal(framer.push(Buffer.alloc(100, 'x')), null)
-  t.throws(() => framer.push(Buffer.alloc(1, 'x')), RangeError)
+  const framer = new Framer(100)
+  t.strictSame(blocksOf(framer, 'x'.repeat(100)), [[]])
+  t.throws(() => blocksOf(framer, 'x'), RangeError)
 })
 
 t.test('a finish reason of null on every chunk is no finish', async (t) => {
@@ -128,10 +139,10 @@ t.test('members spread over several data lines are found', async (t) => {
 })
 
 t.test('a chunk of usage without choices is told apart, the finish chunk with usage is not', async (t) => {
-  const scan = createScan()
   const flags: boolean[] = []
+  const scan = new Scan({ append: (_, flag) => flags.push(flag) })
   const usageOnly = `{"choices":[],"usage":${JSON.stringify(USAGE)}}`
-  scan.feed(framed(['\n'], [...DATA.slice(-2, -1), usageOnly, '[DONE]']), (_, flag) => flags.push(flag))
+  scan.feed(framed(['\n'], [...DATA.slice(-2, -1), usageOnly, '[DONE]']))
   t.strictSame(flags, [false, true, false])
   t.strictSame(scan.facts.usage, USAGE)
 })

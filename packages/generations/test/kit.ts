@@ -6,6 +6,7 @@ import { type Clock, createLogger, createRegistry, Secret, systemClock } from '@
 import { redis } from '@loopgate/testkit/redis'
 import { beginStream, type ScratchCall, scratchUpstream } from '@loopgate/testkit/scratch-upstream'
 import type { Test } from 'tap'
+import { generationKey } from '../src/cache/keys.ts'
 import { createGenerations, type Generation, type GenerationCall, type Generations, type Ticket } from '../src/index.ts'
 
 export type Bench = Awaited<ReturnType<typeof bench>>
@@ -68,7 +69,7 @@ function looksInto(own: Awaited<ReturnType<typeof redis>> | null) {
     secretKey: `${own?.keyPrefix}:gen:secret`,
     /** The Redis key of a generation, once it is stored; writing is not waited for by callers. */
     async keyOf({ key }: Generation): Promise<string> {
-      const name = `${own?.keyPrefix}:gen:{${key}}`
+      const name = generationKey(own?.keyPrefix ?? '', key ?? '')
       while ((await client().exists(name)) === 0) await new Promise(setImmediate)
       return name
     },

@@ -1,8 +1,8 @@
 import { type Usage, usageSchema } from '@loopgate/contracts'
-import { fault, type LoopgateError } from '@loopgate/service-kit'
+import { fault, LoopgateError } from '@loopgate/service-kit'
 import { fromRecord, isRecord } from '../faults/body.ts'
 import { faultOfChunk } from '../faults/classify.ts'
-import { parseEvent, splitEvents } from './framer.ts'
+import { eventEnd, eventStart, parseEvent } from './framer.ts'
 
 /** What is known of a stream or reply beside its bytes. */
 export type Facts = {
@@ -13,68 +13,78 @@ export type Facts = {
   readonly done: boolean
 }
 
-export type Scan = {
-  readonly facts: Facts
-  /**
-   * Looks at the bytes of whole events and hands them on through `emit`, unchanged and in order, up
-   * to an error event or a `[DONE]` before any finish reason, which is returned as a fault and not
-   * handed on. `usageOnly` marks a chunk
-   * that holds usage and no choice: clients that did not ask for usage do not expect one.
-   */
-  readonly feed: (block: Buffer, emit: (bytes: Buffer, usageOnly: boolean) => void) => LoopgateError | null
-}
+/** Who takes whole events; `usageOnly` marks a chunk that holds usage and no choice. */
+export type EventTaker = { readonly append: (bytes: Buffer, usageOnly: boolean) => void }
 
 /**
- * Only a block that this finds is parsed. Inside a JSON text every quote is escaped, so these can
- * only be member names; in an ordinary chunk none of them occurs (`finish_reason` may, as null).
- * Read as Latin-1 this costs 0.2 us a chunk; five searches of the buffer cost four times as much
- * (measured on 238-byte chunks).
+ * Only an event in which this is found is parsed. Inside a JSON text every quote is escaped, so
+ * these can only be the ends of member names (finish_reason, usage, error, message); in an ordinary
+ * chunk none of them occurs, or as null. Alternatives of six or more characters that all begin
+ * differently let V8 skip ahead: 4 us for 16 KB read as Latin-1, where a character is a byte, against
+ * 13 us with whole names in quotes and 44 us for five searches of the buffer.
  */
-const TELLING = /"(?:(?:finish_reason|usage|error)"(?!\s*:\s*null)|message")|\[DONE\]/
+const TELLING = /reason"(?!\s*:\s*null)|usage"(?!\s*:\s*null)|error"(?!\s*:\s*null)|ssage"|\[DONE\]/g
 
-export function createScan(): Scan {
-  const finishReasons: string[] = []
-  let usage: Usage | null = null
-  let done = false
+/** Looks at a stream beside its way for finish reasons, usage and errors. */
+export class Scan {
+  readonly #taker: EventTaker
+  readonly #finishReasons: string[] = []
+  #usage: Usage | null = null
+  #done = false
 
-  return {
-    get facts() {
-      return { finishReasons, usage, done }
-    },
-    feed(block, emit) {
-      if (!TELLING.test(block.toString('latin1'))) {
-        emit(block, false)
-        return null
-      }
-      for (const event of splitEvents(block)) {
-        const { fault: found, usageOnly } = read(event)
-        if (found !== null) return found
-        emit(event, usageOnly)
-      }
-      return null
-    },
+  constructor(taker: EventTaker) {
+    this.#taker = taker
   }
 
-  function read(event: Buffer): { fault: LoopgateError | null; usageOnly: boolean } {
+  get facts(): Facts {
+    return { finishReasons: this.#finishReasons, usage: this.#usage, done: this.#done }
+  }
+
+  /**
+   * Hands the bytes of whole events on, unchanged and in order, up to an error event or a `[DONE]`
+   * before any finish reason, which is returned as a fault and not handed on.
+   */
+  feed(block: Buffer): LoopgateError | null {
+    const text = block.toString('latin1')
+    let handed = 0
+    TELLING.lastIndex = 0
+    for (let found = TELLING.exec(text); found !== null; found = TELLING.exec(text)) {
+      const start = eventStart(block, found.index, handed)
+      const end = eventEnd(block, found.index)
+      if (start > handed) this.#taker.append(block.subarray(handed, start), false)
+      const event = block.subarray(start, end)
+      const usageOnly = this.#read(event)
+      if (usageOnly instanceof LoopgateError) return usageOnly
+      this.#taker.append(event, usageOnly)
+      handed = end
+      TELLING.lastIndex = end
+    }
+    if (handed === 0) this.#taker.append(block, false)
+    else if (handed < block.length) this.#taker.append(block.subarray(handed), false)
+    return null
+  }
+
+  /** Notes what an event says; its fault, or whether it holds nothing but usage. */
+  #read(event: Buffer): LoopgateError | boolean {
     const parsed = parseEvent(event)
-    if (parsed === null) return { fault: null, usageOnly: false }
+    if (parsed === null) return false
     if (parsed.data.startsWith('[DONE]')) {
       // Clients stop reading here and would take what they have for the whole answer.
-      if (finishReasons.length === 0) return { fault: fault('LG_UPSTREAM_TRUNCATED'), usageOnly: false }
-      done = true
-      return { fault: null, usageOnly: false }
+      if (this.#finishReasons.length === 0) return fault('LG_UPSTREAM_TRUNCATED')
+      this.#done = true
+      return false
     }
     const chunk = json(parsed.data)
-    if (isErrorChunk(chunk, parsed.name)) return { fault: faultOfChunk(fromRecord(chunk)), usageOnly: false }
-    if (!isRecord(chunk)) return { fault: null, usageOnly: false }
+    if (isErrorChunk(chunk, parsed.name)) return faultOfChunk(fromRecord(chunk))
+    if (!isRecord(chunk)) return false
     const choices = Array.isArray(chunk['choices']) ? chunk['choices'] : []
     for (const choice of choices) {
       const reason = isRecord(choice) ? choice['finish_reason'] : null
-      if (typeof reason === 'string') finishReasons.push(reason)
+      if (typeof reason === 'string') this.#finishReasons.push(reason)
     }
     const seen = usageSchema.safeParse(chunk['usage'])
-    if (seen.success) usage = seen.data
-    return { fault: null, usageOnly: seen.success && choices.length === 0 }
+    if (seen.success) this.#usage = seen.data
+    return seen.success && choices.length === 0
   }
 }
 

@@ -1,7 +1,7 @@
 import type { CallHandle, Facts } from '@loopgate/cerebras'
 import type { LoopgateError } from '@loopgate/service-kit'
 import type { Kind, Recording } from '../shape/recording.ts'
-import { type Block, createLog, type Log } from './log.ts'
+import { Log } from './log.ts'
 
 /** What is known when an answer begins. */
 export type FlightHead = {
@@ -28,29 +28,6 @@ export type Seat = {
 
 export type FlightEnd = { readonly facts: Facts; readonly recording: Recording | null }
 
-export type Flight = {
-  readonly log: Log
-  readonly head: FlightHead | null
-  /** Set when the answer is whole; the recording is there unless the log had to be dropped on the way. */
-  readonly end: FlightEnd | null
-  readonly fault: LoopgateError | null
-  /** Nobody is left; nothing that still arrives counts. */
-  readonly abandoned: boolean
-  readonly seats: number
-  /** The upstream has been called: the answer will not be a stored one. */
-  readonly calling: boolean
-  /** Takes a seat at the very beginning, or refuses: a flight that failed, was given up or outgrew its bound. */
-  readonly join: (seat: Seat) => boolean
-  readonly leave: (seat: Seat) => void
-  /** A reader got on; may let the upstream go on. */
-  readonly progressed: () => void
-  readonly attach: (call: CallHandle) => void
-  readonly open: (head: FlightHead) => void
-  readonly append: (bytes: Buffer, usageOnly: boolean) => void
-  readonly complete: (facts: Facts, recording: Recording | null) => void
-  readonly fail: (error: LoopgateError) => void
-}
-
 export type FlightOptions = {
   /** Whether others may join, so that all bytes are kept, up to the bound. */
   readonly shared: boolean
@@ -67,117 +44,143 @@ const RESUME_BYTES = 64 * 1024
  * A generation in progress. While it is shared, everything is kept, so that whoever comes late
  * starts at the beginning; beyond `capBytes` no one may join, and what all have read is dropped. A
  * lone reader then paces the upstream; among several the one that is `capBytes` behind is dropped.
+ * A class, as all that is made for each request: closures would be made anew for each.
  */
-export function createFlight({ shared, capBytes, closed }: FlightOptions): Flight {
-  const log = createLog()
-  const seats = new Set<Seat>()
-  let head: FlightHead | null = null
-  let end: FlightEnd | null = null
-  let fault: LoopgateError | null = null
-  let abandoned = false
-  let call: CallHandle | null = null
-  let paused = false
+export class Flight {
+  readonly log = new Log()
+  readonly #options: FlightOptions
+  readonly #seats = new Set<Seat>()
+  #head: FlightHead | null = null
+  #end: FlightEnd | null = null
+  #fault: LoopgateError | null = null
+  #abandoned = false
+  #call: CallHandle | null = null
+  #paused = false
 
-  const flight: Flight = {
-    log,
-    get head() {
-      return head
-    },
-    get end() {
-      return end
-    },
-    get fault() {
-      return fault
-    },
-    get abandoned() {
-      return abandoned
-    },
-    get seats() {
-      return seats.size
-    },
-    get calling() {
-      return call !== null
-    },
-    join(seat) {
-      const first = seats.size === 0 && head === null
-      if (isOver() || !(first || (shared && log.bytes <= capBytes))) return false
-      seats.add(seat)
-      return true
-    },
-    leave(seat) {
-      if (!seats.delete(seat) || isOver()) return
-      if (seats.size > 0) return relieve()
-      abandoned = true
-      closed(flight)
-      call?.abort()
-    },
-    progressed: relieve,
-    attach(handle) {
-      call = handle
-      if (abandoned) handle.abort()
-    },
-    open(opened) {
-      if (isOver()) return
-      head = opened
-      wakeAll()
-    },
-    append(bytes, usageOnly) {
-      if (isOver()) return
-      const block: Block = { bytes, usageOnly }
-      log.append(block)
-      wakeAll()
-      relieve()
-    },
-    complete(facts, recording) {
-      if (isOver()) return
-      end = { facts, recording }
-      finish()
-    },
-    fail(error) {
-      if (isOver()) return
-      fault = error
-      finish()
-      call?.abort()
-    },
-  }
-  return flight
-
-  function isOver(): boolean {
-    return abandoned || end !== null || fault !== null
+  constructor(options: FlightOptions) {
+    this.#options = options
   }
 
-  function finish(): void {
-    closed(flight)
-    wakeAll()
-    seats.clear()
+  get shared(): boolean {
+    return this.#options.shared
   }
 
-  function wakeAll(): void {
-    for (const seat of seats) seat.wake()
+  get head(): FlightHead | null {
+    return this.#head
+  }
+
+  /** Set when the answer is whole; the recording is there unless the log had to be dropped on the way. */
+  get end(): FlightEnd | null {
+    return this.#end
+  }
+
+  get fault(): LoopgateError | null {
+    return this.#fault
+  }
+
+  /** Nobody is left; nothing that still arrives counts. */
+  get abandoned(): boolean {
+    return this.#abandoned
+  }
+
+  /** The upstream has been called: the answer will not be a stored one. */
+  get calling(): boolean {
+    return this.#call !== null
+  }
+
+  /** Everything since the first byte is still there, to be joined or kept. */
+  get whole(): boolean {
+    return this.#options.shared && this.log.bytes <= this.#options.capBytes
+  }
+
+  /** Takes a seat at the very beginning, or refuses: a flight that is over or has outgrown its bound. */
+  join(seat: Seat): boolean {
+    const first = this.#seats.size === 0 && this.#head === null
+    if (this.#isOver() || !(first || this.whole)) return false
+    this.#seats.add(seat)
+    return true
+  }
+
+  leave(seat: Seat): void {
+    if (!this.#seats.delete(seat) || this.#isOver()) return
+    if (this.#seats.size > 0) return this.#relieve()
+    this.#abandoned = true
+    this.#options.closed(this)
+    this.#call?.abort()
+  }
+
+  /** A reader got on; may let the upstream go on. */
+  progressed(): void {
+    this.#relieve()
+  }
+
+  attach(call: CallHandle): void {
+    this.#call = call
+    if (this.#abandoned) call.abort()
+  }
+
+  open(head: FlightHead): void {
+    if (this.#isOver()) return
+    this.#head = head
+    this.#wakeAll()
+  }
+
+  append(bytes: Buffer, usageOnly: boolean): void {
+    if (this.#isOver()) return
+    this.log.append({ bytes, usageOnly })
+    this.#wakeAll()
+    this.#relieve()
+  }
+
+  complete(facts: Facts, recording: Recording | null): void {
+    if (this.#isOver()) return
+    this.#end = { facts, recording }
+    this.#finish()
+  }
+
+  fail(error: LoopgateError): void {
+    if (this.#isOver()) return
+    this.#fault = error
+    this.#finish()
+    this.#call?.abort()
+  }
+
+  #isOver(): boolean {
+    return this.#abandoned || this.#end !== null || this.#fault !== null
+  }
+
+  #finish(): void {
+    this.#options.closed(this)
+    this.#wakeAll()
+    this.#seats.clear()
+  }
+
+  #wakeAll(): void {
+    for (const seat of this.#seats) seat.wake()
   }
 
   /** Drops what nobody needs any more and holds the upstream back where that helps. */
-  function relieve(): void {
-    if (isOver() || (shared && log.bytes <= capBytes)) return
+  #relieve(): void {
+    if (this.whole || this.#isOver()) return
     let slowest: Seat | null = null
-    let position = log.end
-    for (const seat of seats) {
+    let position = this.log.end
+    for (const seat of this.#seats) {
       position = Math.min(position, seat.position)
       if (slowest === null || seat.readBytes < slowest.readBytes) slowest = seat
     }
-    log.dropBefore(position)
-    const behind = slowest === null ? 0 : log.bytes - slowest.readBytes
-    if (seats.size > 1) {
-      hold(false)
-      if (slowest !== null && behind > capBytes) slowest.drop()
-    } else if (behind > PAUSE_BYTES) hold(true)
-    else if (behind < RESUME_BYTES) hold(false)
+    this.log.dropBefore(position)
+    const behind = slowest === null ? 0 : this.log.bytes - slowest.readBytes
+    if (this.#seats.size > 1) {
+      this.#hold(false)
+      if (slowest !== null && behind > this.#options.capBytes) slowest.drop()
+    } else if (behind > PAUSE_BYTES) this.#hold(true)
+    else if (behind < RESUME_BYTES) this.#hold(false)
   }
 
-  function hold(wanted: boolean): void {
-    if (wanted === paused || call === null) return
-    paused = wanted
-    if (wanted) call.pause()
-    else call.resume()
+  #hold(wanted: boolean): void {
+    if (wanted === this.#paused || this.#call === null) return
+    this.#paused = wanted
+    if (wanted) this.#call.pause()
+    else this.#call.resume()
   }
 }

@@ -5,48 +5,45 @@ export type Block = { readonly bytes: Buffer; readonly usageOnly: boolean }
  * The append-only log of a flight. Readers have positions of their own; what all of them have read
  * may be dropped, and only then is a position below `start` gone.
  */
-export type Log = {
-  readonly append: (block: Block) => void
-  /** The block at a position, undefined at the end. */
-  readonly at: (position: number) => Block | undefined
-  /** Drops what lies before a position. */
-  readonly dropBefore: (position: number) => void
-  /** Position behind the last block. */
-  readonly end: number
-  /** First position that is still held. */
-  readonly start: number
-  /** Bytes ever appended. */
-  readonly bytes: number
-  /** Everything from the first block on; only while nothing was dropped. */
-  readonly blocks: readonly Block[]
-}
+export class Log {
+  #blocks: Block[] = []
+  #start = 0
+  #bytes = 0
 
-export function createLog(): Log {
-  let blocks: Block[] = []
-  let start = 0
-  let bytes = 0
-  return {
-    append(block) {
-      blocks.push(block)
-      bytes += block.bytes.length
-    },
-    at: (position) => blocks[position - start],
-    dropBefore(position) {
-      if (position <= start) return
-      blocks = position >= start + blocks.length ? [] : blocks.slice(position - start)
-      start = position
-    },
-    get end() {
-      return start + blocks.length
-    },
-    get start() {
-      return start
-    },
-    get bytes() {
-      return bytes
-    },
-    get blocks() {
-      return blocks
-    },
+  append(block: Block): void {
+    this.#blocks.push(block)
+    this.#bytes += block.bytes.length
+  }
+
+  /** The block at a position, undefined at the end. */
+  at(position: number): Block | undefined {
+    return this.#blocks[position - this.#start]
+  }
+
+  /** Drops what lies before a position. */
+  dropBefore(position: number): void {
+    if (position <= this.#start) return
+    this.#blocks = position >= this.end ? [] : this.#blocks.slice(position - this.#start)
+    this.#start = position
+  }
+
+  /** Position behind the last block. */
+  get end(): number {
+    return this.#start + this.#blocks.length
+  }
+
+  /** First position that is still held. */
+  get start(): number {
+    return this.#start
+  }
+
+  /** Bytes ever appended. */
+  get bytes(): number {
+    return this.#bytes
+  }
+
+  /** What is held: everything from the first block on, as long as nothing was dropped. */
+  get blocks(): readonly Block[] {
+    return this.#blocks
   }
 }

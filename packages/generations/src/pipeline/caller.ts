@@ -1,140 +1,166 @@
 import type { CacheOutcome } from '@loopgate/contracts'
 import { type Clock, fault, type LoopgateError } from '@loopgate/service-kit'
 import type { Entry } from '../cache/entry.ts'
+import { DocumentSeat } from '../flight/document-seat.ts'
 import type { Flight } from '../flight/flight.ts'
-import { type CallerSeat, createSeat } from '../flight/seat.ts'
+import type { Flusher } from '../flight/flusher.ts'
+import type { OwnedSeat, Owner } from '../flight/owner.ts'
+import { StreamSeat } from '../flight/stream-seat.ts'
 import type { Metrics } from '../metrics.ts'
 import { asDocument, asStream } from '../shape/recording.ts'
-import type { Generation, GenerationCall, Sink } from '../types.ts'
+import type { Generation, GenerationCall, Sink, Ticket } from '../types.ts'
 
-type Role = 'miss' | 'coalesced' | 'bypass'
+export type Role = 'miss' | 'coalesced' | 'bypass'
+
+export type CallerDeps = { readonly clock: Clock; readonly metrics: Metrics; readonly flusher: Flusher }
+
+type Content = Generation['content']
 
 /** One caller on its way through the stages: what it is told, and what is counted for it. */
-export type Caller = {
+export class Caller implements Ticket, Owner {
   readonly call: GenerationCall
-  readonly left: boolean
-  readonly identify: (key: string, sampleIndex: number) => void
-  /** Answers from a stored entry. */
-  readonly replay: (entry: Entry) => Generation
-  /** Takes a seat in a flight and waits for the answer; null if the flight takes no one. */
-  readonly sit: (flight: Flight, role: Role) => Promise<Generation> | null
-  readonly leave: () => void
-}
+  readonly ready: Promise<Generation>
+  readonly includeUsage: boolean
+  left = false
+  readonly #deps: CallerDeps
+  readonly #beganAt: number
+  readonly #resolve: (generation: Generation) => void
+  readonly #reject: (error: unknown) => void
+  #key: string | null = null
+  #sampleIndex: number | null
+  #flight: Flight | null = null
+  #seat: OwnedSeat | null = null
+  #role: Role = 'bypass'
+  #given = false
 
-export function createCaller({ clock, metrics }: { clock: Clock; metrics: Metrics }, call: GenerationCall): Caller {
-  const beganAt = clock.now()
-  const stream = call.body['stream'] === true
-  const includeUsage = asksForUsage(call.body['stream_options'])
-  const identity: { key: string | null; sampleIndex: number | null } = { key: null, sampleIndex: call.sampleIndex }
-  let seat: CallerSeat | null = null
-  let left = false
-
-  return {
-    call,
-    get left() {
-      return left
-    },
-    identify(key, sampleIndex) {
-      identity.key = key
-      identity.sampleIndex = sampleIndex
-    },
-    replay({ recording, createdAtMs }) {
-      metrics.answered('hit')
-      metrics.tokens(call.tenant, 'saved', recording.usage)
-      return {
-        ...identity,
-        outcome: 'hit',
-        ageSeconds: ageSeconds(clock, createdAtMs),
-        attempts: 0,
-        queueMs: 0,
-        upstreamMs: 0,
-        headers: {},
-        content: stream
-          ? { kind: 'stream', pipe: pipeOnce(asStream(call.surface, recording, includeUsage)) }
-          : { kind: 'document', bytes: ended(asDocument(call.surface, recording)) },
-      }
-    },
-    sit(flight, role) {
-      const taken = createSeat(flight, {
-        surface: call.surface,
-        stream,
-        includeUsage,
-        began,
-        over: (e) => over(flight, role, e),
-      })
-      if (!flight.join(taken)) return null
-      seat = taken
-      taken.wake()
-      return answerOf(taken, flight, role)
-    },
-    leave() {
-      if (left) return
-      left = true
-      seat?.leave()
-    },
+  constructor(deps: CallerDeps, call: GenerationCall) {
+    this.#deps = deps
+    this.call = call
+    this.#beganAt = deps.clock.now()
+    this.#sampleIndex = call.sampleIndex
+    this.includeUsage = asksForUsage(call.body['stream_options'])
+    const { promise, resolve, reject } = Promise.withResolvers<Generation>()
+    this.ready = promise
+    this.#resolve = resolve
+    this.#reject = reject
+    // Whoever leaves may not wait for the answer, and then a fault is nobody's.
+    promise.catch(nobody)
   }
 
-  async function answerOf(taken: CallerSeat, flight: Flight, role: Role): Promise<Generation> {
-    try {
-      const content = await taken.content
-      // The upstream said 200 and then an error at once: no byte has been sent, so it can still be
-      // an ordinary reply.
-      if (flight.fault !== null && flight.log.end === 0) {
-        taken.withdraw(flight.fault)
-        throw flight.fault
-      }
-      return generationOf(content, flight, role)
-    } catch (error) {
-      metrics.answered(role)
-      throw error
+  get surface(): GenerationCall['surface'] {
+    return this.call.surface
+  }
+
+  get stream(): boolean {
+    return this.call.body['stream'] === true
+  }
+
+  identify(key: string, sampleIndex: number): void {
+    this.#key = key
+    this.#sampleIndex = sampleIndex
+  }
+
+  /** Takes a seat in a flight; false if the flight takes no one. */
+  sit(flight: Flight, role: Role): boolean {
+    const seat = this.stream ? new StreamSeat(flight, this, this.#deps.flusher) : new DocumentSeat(flight, this)
+    if (!flight.join(seat)) return false
+    this.#seat = seat
+    this.#flight = flight
+    this.#role = role
+    seat.wake()
+    return true
+  }
+
+  /** Answers from a stored entry. */
+  replay({ recording, createdAtMs }: Entry): void {
+    const { metrics, clock } = this.#deps
+    metrics.answered('hit')
+    metrics.tokens(this.call.tenant, 'saved', recording.usage)
+    const content: Content = this.stream
+      ? { kind: 'stream', pipe: this.#pipeWhole(asStream(this.surface, recording, this.includeUsage)) }
+      : { kind: 'document', bytes: asDocument(this.surface, recording) }
+    if (content.kind === 'document') metrics.ended(null)
+    this.#resolve({
+      outcome: 'hit',
+      key: this.#key,
+      sampleIndex: this.#sampleIndex,
+      ageSeconds: ageSeconds(clock, createdAtMs),
+      attempts: 0,
+      queueMs: 0,
+      upstreamMs: 0,
+      headers: NO_HEADERS,
+      content,
+    })
+  }
+
+  /** There is no answer, for a reason before any flight. */
+  refuse(error: unknown): void {
+    this.#reject(error)
+  }
+
+  leave(): void {
+    if (this.left) return
+    this.left = true
+    if (this.#seat === null) this.#reject(fault('LG_CLIENT_CLOSED'))
+    else this.#seat.leave()
+  }
+
+  give(content: Content): void {
+    this.#given = true
+    if (this.#flight !== null) this.#resolve(this.#generation(this.#flight, content))
+  }
+
+  began(): void {
+    this.#deps.metrics.began((this.#deps.clock.now() - this.#beganAt) / 1000)
+  }
+
+  over(error: LoopgateError | null): void {
+    const { metrics } = this.#deps
+    metrics.ended(error?.code ?? null)
+    if (error === null) {
+      const saved = this.#role === 'coalesced' || this.#flight?.head?.source === 'cache'
+      if (saved) metrics.tokens(this.call.tenant, 'saved', this.#flight?.end?.facts.usage ?? null)
+    } else if (!this.#given) {
+      metrics.answered(this.#role)
+      this.#reject(error)
     }
   }
 
-  function generationOf(content: Generation['content'], { head }: Flight, role: Role): Generation {
-    if (head === null) throw fault('LG_INTERNAL', { cause: new Error('an answer without a head') })
-    const fromCache = head.source === 'cache'
-    const outcome: CacheOutcome = fromCache ? 'hit' : role
-    const leads = !fromCache && role !== 'coalesced'
-    metrics.answered(outcome)
+  #generation({ head }: Flight, content: Content): Generation {
+    const fromCache = head?.source === 'cache'
+    const outcome: CacheOutcome = fromCache ? 'hit' : this.#role
+    const leads = head !== null && !fromCache && this.#role !== 'coalesced'
+    const queueMs = leads ? head.queueMs : 0
+    this.#deps.metrics.answered(outcome)
     return {
-      ...identity,
       outcome,
-      ageSeconds: head.ageSeconds,
+      key: this.#key,
+      sampleIndex: this.#sampleIndex,
+      ageSeconds: head?.ageSeconds ?? null,
       attempts: leads ? head.attempts : 0,
-      queueMs: leads ? head.queueMs : 0,
-      upstreamMs: fromCache ? 0 : Math.max(0, head.at - beganAt - (leads ? head.queueMs : 0)),
+      queueMs,
+      upstreamMs: head === null || fromCache ? 0 : Math.max(0, head.at - this.#beganAt - queueMs),
       // Limits and ids of the upstream are about the leader's call.
-      headers: leads ? head.headers : {},
+      headers: leads ? head.headers : NO_HEADERS,
       content,
     }
   }
 
-  function over(flight: Flight, role: Role, error: LoopgateError | null): void {
-    metrics.ended(error?.code ?? null)
-    const saved = flight.head?.source === 'cache' || role === 'coalesced'
-    if (error === null && saved) metrics.tokens(call.tenant, 'saved', flight.end?.facts.usage ?? null)
-  }
-
-  function began(): void {
-    metrics.began((clock.now() - beganAt) / 1000)
-  }
-
-  function pipeOnce(bytes: Buffer): (sink: Sink) => boolean {
+  #pipeWhole(bytes: Buffer): (sink: Sink) => boolean {
     return (sink) => {
-      if (left) return true
-      began()
+      if (this.left) return true
+      this.began()
       sink.write(bytes)
       sink.end()
-      metrics.ended(null)
+      this.#deps.metrics.ended(null)
       return true
     }
   }
-
-  function ended(bytes: Buffer): Buffer {
-    metrics.ended(null)
-    return bytes
-  }
 }
+
+const NO_HEADERS: Readonly<Record<string, string>> = Object.freeze({})
+
+function nobody(): void {}
 
 /** Age of an entry for the `age` header: whole seconds, never negative. */
 export function ageSeconds(clock: Clock, createdAtMs: number): number {

@@ -10,7 +10,7 @@ export type MakeKey = (input: KeyInput) => string
  */
 export function keyOf(makeKey: MakeKey, { surface, tenant, body }: GenerationCall, sampleIndex: number): string {
   try {
-    return makeKey({ scope: tenant, surface, sampleIndex, request: body })
+    return makeKey({ scope: tenant, namespace: 0, surface, idempotencyKey: null, sampleIndex, request: body })
   } catch (error) {
     if (!(error instanceof CanonicalError)) throw error
     throw fault('LG_BAD_REQUEST', { message: error.message, param: error.path, cause: error })

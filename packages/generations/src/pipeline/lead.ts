@@ -1,108 +1,110 @@
-import type { CallHandle, Facts, ReplyHead, Upstream } from '@loopgate/cerebras'
-import { type Clock, fault } from '@loopgate/service-kit'
+import type { CallHandle, Facts, Receiver, ReplyHead, Upstream } from '@loopgate/cerebras'
+import { type Clock, fault, type LoopgateError } from '@loopgate/service-kit'
 import type { Flight } from '../flight/flight.ts'
+import type { Log } from '../flight/log.ts'
 import { factsOfDocument, type Kind, type Recording } from '../shape/recording.ts'
 import type { GenerationCall } from '../types.ts'
 import { requestBytes } from './request-bytes.ts'
-import { createStreamReader, type StreamReader } from './stream-reader.ts'
+import { StreamReader } from './stream-reader.ts'
 
 /** A document above this is refused; a completion of 131,072 tokens takes about 1 MB. */
 const MAX_DOCUMENT_BYTES = 64 * 1024 * 1024
 
-export type LeadDeps = {
-  readonly upstream: Upstream
-  readonly clock: Clock
-  /** Bytes up to which an answer is kept. */
-  readonly capBytes: number
-}
+export type LeadDeps = { readonly upstream: Upstream; readonly clock: Clock }
 
 /** Stage 5: calls the upstream and feeds its reply into the flight. */
-export function callUpstream(
-  { upstream, clock, capBytes }: LeadDeps,
-  call: GenerationCall,
-  flight: Flight,
-  shared: boolean,
-): void {
-  const pieces: Buffer[] = []
-  let pieceBytes = 0
-  let reader: StreamReader | null = null
-  let handle: CallHandle | null = null
-
-  handle = upstream.call({
+export function callUpstream({ upstream, clock }: LeadDeps, call: GenerationCall, flight: Flight): void {
+  const feeder = new Feeder(flight, clock)
+  feeder.call = upstream.call({
     path: call.surface === 'chat' ? '/v1/chat/completions' : '/v1/completions',
     model: String(call.body['model']),
-    body: requestBytes(call, shared),
+    body: requestBytes(call, flight.shared),
     headers: call.headers,
-    receiver: {
-      onHead({ kind, headers }: ReplyHead) {
-        if (kind === 'stream') reader = createStreamReader(flight.append)
-        flight.open({
-          source: 'upstream',
-          kind,
-          headers,
-          at: clock.now(),
-          ageSeconds: null,
-          attempts: handle?.attempts ?? 1,
-          queueMs: handle?.waitedMs ?? 0,
-        })
-      },
-      onBytes(bytes) {
-        if (reader !== null) {
-          const error = reader.push(bytes)
-          if (error !== null) flight.fail(error)
-          return
-        }
-        pieceBytes += bytes.length
-        if (pieceBytes > MAX_DOCUMENT_BYTES)
-          return flight.fail(fault('LG_UPSTREAM_ERROR', { cause: new Error('the reply is too large') }))
-        pieces.push(bytes)
-      },
-      onEnd() {
-        if (reader === null) endDocument()
-        else endStream(reader)
-      },
-      onFault(error) {
-        // Everything had been said before the connection broke.
-        if (reader?.facts.done === true && reader.facts.finishReasons.length > 0) complete('stream', reader.facts)
-        else flight.fail(error)
-      },
-    },
+    receiver: feeder,
   })
-  flight.attach(handle)
+  flight.attach(feeder.call)
+}
 
-  function endDocument(): void {
-    const bytes = Buffer.concat(pieces)
+/** Takes the upstream's reply for a flight. */
+class Feeder implements Receiver {
+  call: CallHandle | null = null
+  readonly #flight: Flight
+  readonly #clock: Clock
+  #reader: StreamReader | null = null
+  #pieces: Buffer[] = []
+  #pieceBytes = 0
+
+  constructor(flight: Flight, clock: Clock) {
+    this.#flight = flight
+    this.#clock = clock
+  }
+
+  onHead({ kind, headers }: ReplyHead): void {
+    if (kind === 'stream') this.#reader = new StreamReader(this.#flight)
+    this.#flight.open({
+      source: 'upstream',
+      kind,
+      headers,
+      at: this.#clock.now(),
+      ageSeconds: null,
+      attempts: this.call?.attempts ?? 1,
+      queueMs: this.call?.waitedMs ?? 0,
+    })
+  }
+
+  onBytes(bytes: Buffer): void {
+    if (this.#reader !== null) {
+      const error = this.#reader.push(bytes)
+      if (error !== null) this.#flight.fail(error)
+      return
+    }
+    this.#pieceBytes += bytes.length
+    if (this.#pieceBytes <= MAX_DOCUMENT_BYTES) this.#pieces.push(bytes)
+    else this.#flight.fail(fault('LG_UPSTREAM_ERROR', { cause: new Error('the reply is too large') }))
+  }
+
+  onEnd(): void {
+    if (this.#reader === null) return this.#endDocument()
+    const error = this.#reader.end()
+    if (error !== null) this.#flight.fail(error)
+    else this.#complete('stream', this.#reader.facts)
+  }
+
+  onFault(error: LoopgateError): void {
+    const facts = this.#reader?.facts
+    // After `[DONE]` everything has been said, and a connection that breaks has broken nothing.
+    if (facts?.done === true) this.#complete('stream', facts)
+    else this.#flight.fail(error)
+  }
+
+  #endDocument(): void {
+    const [only] = this.#pieces
+    const bytes = this.#pieces.length === 1 && only !== undefined ? only : Buffer.concat(this.#pieces)
     const facts = factsOfDocument(bytes)
-    if (facts === null) return flight.fail(notACompletion(bytes))
-    flight.append(bytes, false)
-    complete('document', facts)
+    if (facts === null) return this.#flight.fail(notACompletion(bytes))
+    this.#flight.append(bytes, false)
+    this.#complete('document', facts)
   }
 
-  function endStream(ended: StreamReader): void {
-    const error = ended.end()
-    if (error !== null) flight.fail(error)
-    else complete('stream', ended.facts)
-  }
-
-  function complete(kind: Kind, facts: Facts): void {
-    const kept = shared && flight.log.start === 0 && flight.log.bytes <= capBytes
-    flight.complete(facts, kept ? record(kind, flight, facts) : null)
+  #complete(kind: Kind, facts: Facts): void {
+    this.#flight.complete(facts, this.#flight.whole ? record(kind, this.#flight.log, facts) : null)
   }
 }
 
 /** A document that breaks off is a cut reply; anything else that is no completion is an error. */
-function notACompletion(bytes: Buffer) {
+function notACompletion(bytes: Buffer): LoopgateError {
   const text = bytes.toString('utf8').trim()
   const cut = text === '' || (text.startsWith('{') && !text.endsWith('}'))
   return fault(cut ? 'LG_UPSTREAM_TRUNCATED' : 'LG_UPSTREAM_ERROR', { cause: new Error('the reply is no completion') })
 }
 
-function record(kind: Kind, { log }: Flight, facts: Facts): Recording {
+/** Everything in one piece of its own: the blocks are views of larger pieces that the socket gave. */
+function record(kind: Kind, { blocks }: Log, facts: Facts): Recording {
   let offset = 0
   let usageOnly: [number, number] | null = null
-  for (const block of log.blocks) {
+  for (const block of blocks) {
     if (block.usageOnly) usageOnly = [offset, block.bytes.length]
     offset += block.bytes.length
   }
-  return { kind, bytes: Buffer.concat(log.blocks.map(({ bytes }) => bytes)), usageOnly, usage: facts.usage }
+  return { kind, bytes: Buffer.concat(blocks.map(({ bytes }) => bytes)), usageOnly, usage: facts.usage }
 }

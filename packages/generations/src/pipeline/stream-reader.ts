@@ -1,38 +1,42 @@
-import { createFramer, createScan, type Facts, parseEvent } from '@loopgate/cerebras'
+import { type BlockTaker, type EventTaker, type Facts, Framer, parseEvent, Scan } from '@loopgate/cerebras'
 import { fault, type LoopgateError } from '@loopgate/service-kit'
 
-export type StreamReader = {
-  /** Takes a piece of the reply; returns the fault that it holds or is. */
-  readonly push: (piece: Buffer) => LoopgateError | null
-  /** The reply has ended; returns the fault if it was not whole. */
-  readonly end: () => LoopgateError | null
-  readonly facts: Facts
-}
-
 /** Cuts a reply into whole events, hands them on as they came, and finds out whether it was whole. */
-export function createStreamReader(emit: (bytes: Buffer, usageOnly: boolean) => void): StreamReader {
-  const framer = createFramer()
-  const scan = createScan()
-  return {
-    get facts() {
-      return scan.facts
-    },
-    push(piece) {
-      try {
-        const block = framer.push(piece)
-        return block === null ? null : scan.feed(block, emit)
-      } catch (error) {
-        if (error instanceof RangeError) return fault('LG_UPSTREAM_ERROR', { cause: error })
-        throw error
-      }
-    },
-    end() {
-      const rest = framer.end()
-      // An event without its blank line counts if it is whole in itself; half an event is dropped.
-      const error = rest !== null && isWhole(rest) ? scan.feed(rest, emit) : null
-      if (error !== null) return error
-      return scan.facts.finishReasons.length === 0 ? fault('LG_UPSTREAM_TRUNCATED') : null
-    },
+export class StreamReader implements BlockTaker {
+  readonly #framer = new Framer()
+  readonly #scan: Scan
+  #fault: LoopgateError | null = null
+
+  constructor(taker: EventTaker) {
+    this.#scan = new Scan(taker)
+  }
+
+  get facts(): Facts {
+    return this.#scan.facts
+  }
+
+  /** Takes a piece of the reply; returns the fault that it holds or is. */
+  push(piece: Buffer): LoopgateError | null {
+    try {
+      this.#framer.push(piece, this)
+    } catch (error) {
+      this.#fault ??= fault('LG_UPSTREAM_ERROR', { cause: error })
+    }
+    return this.#fault
+  }
+
+  /** For the framer: whole events. Nothing behind a fault is handed on. */
+  block(bytes: Buffer): void {
+    this.#fault ??= this.#scan.feed(bytes)
+  }
+
+  /** The reply has ended; returns the fault if it was not whole. */
+  end(): LoopgateError | null {
+    const rest = this.#framer.end()
+    // An event without its blank line counts if it is whole in itself; half an event is dropped.
+    const error = rest !== null && isWhole(rest) ? this.#scan.feed(rest) : null
+    if (error !== null) return error
+    return this.#scan.facts.finishReasons.length === 0 ? fault('LG_UPSTREAM_TRUNCATED') : null
   }
 }
 

@@ -1,0 +1,26 @@
+import type { Surface } from '@loopgate/contracts'
+import type { LoopgateError } from '@loopgate/service-kit'
+import type { Generation } from '../types.ts'
+
+/** Whom a seat is for. */
+export type Owner = {
+  readonly surface: Surface
+  /** A chunk that holds nothing but usage is for callers that asked for it. */
+  readonly includeUsage: boolean
+  /** The answer has begun, or is there as a whole. */
+  readonly give: (content: Generation['content']) => void
+  /** The first bytes of a stream have been given to the caller. */
+  readonly began: () => void
+  /** Told once: null for a whole answer, else why not. */
+  readonly over: (error: LoopgateError | null) => void
+}
+
+/** A seat as its owner sees it. */
+export type OwnedSeat = {
+  readonly position: number
+  readonly readBytes: number
+  readonly wake: () => void
+  readonly drop: () => void
+  /** The caller has gone. */
+  readonly leave: () => void
+}
