@@ -1,12 +1,31 @@
 import * as fc from 'fast-check'
 import t from 'tap'
-import { canonicalForm, createKeyMaker, type KeyInput, LEFT_OUT } from '../src/index.ts'
+import {
+  canonicalForm,
+  canonicalize,
+  createFamilyMaker,
+  type FamilyInput,
+  familyOf,
+  isKey,
+  keyOf,
+  LEFT_OUT,
+  sampleOf,
+} from '../src/index.ts'
 
-const key = createKeyMaker('secret of the installation')
+type KeyInput = FamilyInput & { readonly sampleIndex: number }
+
+/** Key of one sample, of the installation with this secret. */
+const keys = (secret: string) => {
+  const family = createFamilyMaker(secret)
+  return (asked: KeyInput): string => keyOf(family(asked), asked.sampleIndex)
+}
+const key = keys('secret of the installation')
 
 const input = (request: Record<string, unknown>, rest: Partial<KeyInput> = {}): KeyInput => ({
   scope: 'acme',
+  namespace: 0,
   surface: 'chat',
+  idempotencyKey: null,
   sampleIndex: 0,
   request,
   ...rest,
@@ -81,17 +100,23 @@ t.test('a thousand keys of one request are one value', async (t) => {
   t.equal(new Set(Array.from({ length: 1000 }, () => key(input(structuredClone(request))))).size, 1)
 })
 
-t.test('tenant, surface, sample index and the secret of the installation each change the key', async (t) => {
-  const keys = [
-    key(input(request)),
-    key(input(request, { scope: 'globex' })),
-    key(input(request, { surface: 'text' })),
-    key(input(request, { sampleIndex: 1 })),
-    createKeyMaker('another secret')(input(request)),
-  ]
-  t.equal(new Set(keys).size, keys.length)
-  for (const value of keys) t.match(value, /^[0-9a-f]{64}$/)
-})
+t.test(
+  'tenant, namespace, surface, sample, idempotency key and the secret of the installation each change the key',
+  async (t) => {
+    const all = [
+      key(input(request)),
+      key(input(request, { scope: 'globex' })),
+      key(input(request, { surface: 'text' })),
+      key(input(request, { sampleIndex: 1 })),
+      key(input(request, { namespace: 1 })),
+      key(input(request, { idempotencyKey: 'a' })),
+      key(input(request, { idempotencyKey: 'b' })),
+      keys('another secret')(input(request)),
+    ]
+    t.equal(new Set(all).size, all.length)
+    for (const value of all) t.match(value, /^[0-9a-f]{64}$/)
+  },
+)
 
 t.test('a tenant cannot be named so that it meets the key of another', async (t) => {
   const forged = input(request, { scope: 'acme","surface":"chat","version":1}' })
@@ -117,6 +142,24 @@ t.test('a published field below the top level is part of the key', async (t) => 
 })
 
 t.test('the form that people are shown is JSON with everything the key depends on', async (t) => {
-  const form = JSON.parse(canonicalForm(input({ ...request, stream: true }, { sampleIndex: 7 })))
-  t.strictSame(form, { request, sample: 7, scope: 'acme', surface: 'chat', version: 1 })
+  const form = JSON.parse(canonicalForm(input({ ...request, stream: true }), 7))
+  t.strictSame(form, { request, namespace: 0, sample: 7, scope: 'acme', surface: 'chat', version: 2 })
+})
+
+t.test('the canonical form is canonical as a whole', async (t) => {
+  const form = canonicalForm(input(request, { idempotencyKey: 'a' }), 3)
+  t.equal(form, canonicalize(JSON.parse(form)))
+})
+
+t.test('the samples of one request are one family, and a key tells which sample it means', async (t) => {
+  const samples = [0, 1, 255, 999_999_999].map((sampleIndex) => key(input(request, { sampleIndex })))
+  t.equal(new Set(samples.map(familyOf)).size, 1)
+  t.strictSame(samples.map(sampleOf), [0, 1, 255, 999_999_999])
+  for (const value of samples) t.equal(keyOf(familyOf(value), sampleOf(value)), value)
+  t.not(familyOf(key(input({ ...request, seed: 1 }))), familyOf(samples[0] ?? ''))
+})
+
+t.test('only 64 lower-case hex digits are a key', async (t) => {
+  t.ok(isKey('0a'.repeat(32)))
+  for (const text of ['0A'.repeat(32), '0a'.repeat(31), `${'0a'.repeat(32)}\n`, '']) t.notOk(isKey(text), text)
 })

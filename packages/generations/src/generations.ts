@@ -1,4 +1,4 @@
-import { createKeyMaker } from '@loopgate/cache-key'
+import { createFamilyMaker } from '@loopgate/cache-key'
 import type { Upstream } from '@loopgate/cerebras'
 import type { Clock, Logger, Registry, Secret } from '@loopgate/service-kit'
 import { createConnection } from './cache/connection.ts'
@@ -60,7 +60,9 @@ export function createGenerations(deps: GenerationsDeps, options: GenerationsOpt
     memoryBytes: () => memory.bytes,
     sharedCacheUp: () => cacheStatus() === 'up',
   })
-  const keyMaker = installationSecret({ connection, logger }, { secret: options.secret, prefix }).then(createKeyMaker)
+  const keyMaker = installationSecret({ connection, logger }, { secret: options.secret, prefix }).then(
+    createFamilyMaker,
+  )
   const pipeline = createPipeline(
     {
       ...deps,
