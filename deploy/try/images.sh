@@ -28,12 +28,17 @@ make_base_image() {
   rm "$work/base.tar"
 }
 
+# Built is what is committed, so that a trial beside somebody's edits still tells something.
 build_images() {
+  context=$work/context
+  rm -rf "$context"
+  mkdir -p "$context"
+  git archive HEAD | tar -x -C "$context"
   for target in $TARGETS; do
     say "building $target"
     # OCI images cannot hold HEALTHCHECK, hence the format.
-    buildah bud --pull-never --layers --format docker --network host -f deploy/docker/Dockerfile \
-      --target "$target" -t "docker.io/loopgate/$target:0.1.0" . >"$work/build-$target.log" 2>&1 ||
+    buildah bud --pull-never --layers --format docker --network host -f "$context/deploy/docker/Dockerfile" \
+      --target "$target" -t "docker.io/loopgate/$target:0.1.0" "$context" >"$work/build-$target.log" 2>&1 ||
       { tail -20 "$work/build-$target.log"; exit 1; }
   done
 }

@@ -23,7 +23,7 @@ start_stack() {
 # The runner with the options of docker-compose.yml given by hand: Compose hands a seccomp profile on
 # as its text, as Docker's API wants it, and podman's API takes a path.
 start_runner() {
-  podman run -d --name loopgate-try_runner_1 --network loopgate-try_runners \
+  podman run -d --name loopgate-try_runner_1 --network loopgate-try_runners --restart unless-stopped \
     --read-only --cap-drop ALL --tmpfs /tmp:size=512m,mode=1777 --memory 4g --cpus 2 --pids-limit 2048 \
     --security-opt no-new-privileges --security-opt systempaths=unconfined \
     --security-opt seccomp="$root/deploy/seccomp/sandbox-runner.json" \
@@ -45,12 +45,12 @@ compose() {
 
 # wait_for <what> <command...>: runs it until it succeeds, for at most a minute.
 wait_for() {
-  what=$1
+  awaited=$1
   shift
   tries=0
   until "$@" >/dev/null 2>&1; do
     tries=$((tries + 1))
-    [ "$tries" -lt 120 ] || { say "$what: not within a minute" >&2; return 1; }
+    [ "$tries" -lt 120 ] || { say "$awaited: not within a minute" >&2; return 1; }
     sleep 0.5
   done
 }
