@@ -1,5 +1,5 @@
 import type { CacheOutcome, Usage } from '@loopgate/contracts'
-import { Counter, type ErrorCode, Gauge, Histogram, type Registry, SECONDS_BUCKETS } from '@loopgate/service-kit'
+import { createTally, type ErrorCode, Gauge, Histogram, type Registry, SECONDS_BUCKETS } from '@loopgate/service-kit'
 
 /** Who bore the tokens of an answer: the upstream was paid, or nobody was. */
 type TokenSource = 'upstream' | 'saved'
@@ -20,17 +20,15 @@ export function createMetrics(
   read: { flights: () => number; memoryBytes: () => number; sharedCacheUp: () => boolean },
 ): Metrics {
   const registers = [registry]
-  const generations = new Counter({
+  const generations = createTally(registry, {
     name: 'loopgate_generations_total',
     help: 'Calls by where their answer came from: hit, miss, coalesced or bypass',
-    labelNames: ['outcome'] as const,
-    registers,
+    labelNames: ['outcome'],
   })
-  const results = new Counter({
+  const results = createTally(registry, {
     name: 'loopgate_generation_results_total',
     help: 'Calls by how they ended: ok, client_closed, or the fault in lower case',
-    labelNames: ['result'] as const,
-    registers,
+    labelNames: ['result'],
   })
   const ttft = new Histogram({
     name: 'loopgate_ttft_seconds',
@@ -38,17 +36,15 @@ export function createMetrics(
     buckets: SECONDS_BUCKETS,
     registers,
   })
-  const tokens = new Counter({
+  const tokens = createTally(registry, {
     name: 'loopgate_tokens_total',
     help: 'Tokens of answers by tenant; source upstream was paid for, saved came from a flight or the cache',
-    labelNames: ['tenant', 'source', 'kind'] as const,
-    registers,
+    labelNames: ['tenant', 'source', 'kind'],
   })
-  const lookups = new Counter({
+  const lookups = createTally(registry, {
     name: 'loopgate_cache_lookups_total',
     help: 'Looks into the cache by tier (memory, redis) and whether an answer was there',
-    labelNames: ['tier', 'result'] as const,
-    registers,
+    labelNames: ['tier', 'result'],
   })
   gauge('loopgate_flights', 'Generations in progress on this replica', read.flights)
   gauge('loopgate_cache_memory_bytes', 'Size of the in-process cache', read.memoryBytes)
@@ -57,15 +53,15 @@ export function createMetrics(
   )
 
   return {
-    answered: (outcome) => generations.inc({ outcome }),
-    ended: (code) => results.inc({ result: code === null ? 'ok' : code.slice('LG_'.length).toLowerCase() }),
+    answered: (outcome) => generations.add(1, outcome),
+    ended: (code) => results.add(1, code === null ? 'ok' : code.slice('LG_'.length).toLowerCase()),
     began: (seconds) => ttft.observe(seconds),
     tokens(tenant, source, usage) {
       if (usage === null) return
-      tokens.inc({ tenant, source, kind: 'prompt' }, usage.prompt_tokens)
-      tokens.inc({ tenant, source, kind: 'completion' }, usage.completion_tokens)
+      tokens.add(usage.prompt_tokens, tenant, source, 'prompt')
+      tokens.add(usage.completion_tokens, tenant, source, 'completion')
     },
-    recalled: (tier, found) => lookups.inc({ tier, result: found ? 'hit' : 'miss' }),
+    recalled: (tier, found) => lookups.add(1, tier, found ? 'hit' : 'miss'),
   }
 
   function gauge(name: string, help: string, value: () => number): void {

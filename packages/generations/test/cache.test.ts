@@ -59,13 +59,17 @@ t.test('a value that stands under a key not its own is never given to anybody', 
 
 t.test('bytes in Redis that are no entry, or half of one, are a miss', async (t) => {
   const { generations, store, replica } = await bench(t, streaming())
-  const { generation } = await ask(generations)
-  const key = await store.keyOf(generation)
-  const value = (await store.client.getBuffer(key)) as Buffer
-  for (const broken of [value.subarray(0, -1), value.subarray(0, 5), Buffer.from('hello'), Buffer.alloc(0)]) {
-    await store.client.set(key, broken)
-    const other = replica()
-    t.equal((await ask(other.generations)).generation.outcome, 'miss', `${broken.length} bytes`)
+  const breaks = [
+    (value: Buffer) => value.subarray(0, -1),
+    (value: Buffer) => value.subarray(0, 5),
+    () => Buffer.from('hello'),
+    () => Buffer.alloc(0),
+  ]
+  for (const [sampleIndex, broken] of breaks.entries()) {
+    const asked = call({}, { sampleIndex })
+    const key = await store.keyOf((await ask(generations, asked)).generation)
+    await store.client.set(key, broken((await store.client.getBuffer(key)) as Buffer))
+    t.equal((await ask(replica().generations, asked)).generation.outcome, 'miss', `break ${sampleIndex}`)
   }
 })
 

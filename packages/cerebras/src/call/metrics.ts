@@ -1,4 +1,4 @@
-import { Counter, Histogram, type Registry, SECONDS_BUCKETS } from '@loopgate/service-kit'
+import { createTally, Histogram, type Registry, SECONDS_BUCKETS } from '@loopgate/service-kit'
 
 /** Models beyond this many share the label `other`. */
 const MAX_MODELS = 100
@@ -13,11 +13,10 @@ export type UpstreamMetrics = {
  * success, so no caller can invent labels.
  */
 export function createUpstreamMetrics(registry: Registry): UpstreamMetrics {
-  const requests = new Counter({
+  const requests = createTally(registry, {
     name: 'loopgate_upstream_requests_total',
     help: 'Calls of the upstream that ended, by model and HTTP status, code of the fault, or aborted',
-    labelNames: ['model', 'status'] as const,
-    registers: [registry],
+    labelNames: ['model', 'status'],
   })
   const duration = new Histogram({
     name: 'loopgate_upstream_seconds',
@@ -30,7 +29,7 @@ export function createUpstreamMetrics(registry: Registry): UpstreamMetrics {
   return {
     called(model, status, seconds) {
       if (status.startsWith('2') && known.size < MAX_MODELS) known.add(model)
-      requests.inc({ model: known.has(model) ? model : 'other', status })
+      requests.add(1, known.has(model) ? model : 'other', status)
       duration.observe(seconds)
     },
   }

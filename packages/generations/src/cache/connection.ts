@@ -10,8 +10,12 @@ const CONNECT_TIMEOUT_MS = 1000
 const MAX_RECONNECT_MS = 1000
 /** How long a peer that is being dropped may still say goodbye. */
 const DISCONNECT_TIMEOUT_MS = 100
-/** Commands that fail in a row before the connection is given up. */
+/**
+ * A connection is given up when this many commands have failed in a row, over this time: a process
+ * that stood still for a moment finds many timers due at once, and that is no fault of Redis.
+ */
 const FAILURES = 3
+const FAILING_MS = 300
 
 export type Connection = {
   /**
@@ -27,7 +31,7 @@ export type Connection = {
 
 /**
  * A connection that fails fast (no queue while it is down, no retries). The breaker is the
- * connection itself: after three failures in a row, as with a Redis that is frozen, it is dropped,
+ * connection itself: once it keeps failing, as with a Redis that is frozen, it is dropped,
  * and until a new one is ready nothing is sent. So a silent peer is noticed too, coming back needs
  * no caller's patience, and the log has one line a transition.
  */
@@ -42,12 +46,13 @@ export function createConnection({ clock, logger }: { clock: Clock; logger: Logg
     disconnectTimeout: DISCONNECT_TIMEOUT_MS,
     keepAlive: 10_000,
     retryStrategy: (attempt) => Math.min(50 * attempt, MAX_RECONNECT_MS),
-    // Many callers' reads in one write. Values are not batched: a large one would hold up the rest.
+    // Many callers' commands in one write; `store.ts` keeps large values out of it.
     enableAutoPipelining: true,
-    autoPipeliningIgnoredCommands: ['set'],
+    autoPipeliningIgnoredCommands: ['psetex'],
     connectionName: 'generations',
   })
   let failures = 0
+  let failingSince = 0
   let up = false
   let told: boolean | null = null
   redis.on('error', () => {})
@@ -65,7 +70,9 @@ export function createConnection({ clock, logger }: { clock: Clock; logger: Logg
         failures = 0
         return result
       } catch (error) {
-        if (up && ++failures >= FAILURES) {
+        failures++
+        if (failures === 1) failingSince = clock.now()
+        if (up && failures >= FAILURES && clock.now() - failingSince >= FAILING_MS) {
           logger.debug({ err: error }, 'Redis does not answer')
           turn(false)
           redis.disconnect(true)

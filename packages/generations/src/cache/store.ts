@@ -18,6 +18,8 @@ export type StoreOptions = {
 
 /** Lifetimes are spread by this share to either side. */
 const JITTER = 0.1
+/** Larger values are written on their own (PSETEX is not batched), so that no other command waits behind them. */
+const BATCHED_BYTES = 16 * 1024
 
 export function createStore(
   { connection, logger }: { connection: Connection; logger: Logger },
@@ -37,7 +39,10 @@ export function createStore(
     async set(key, entry) {
       const lifeMs = Math.max(1, Math.round(ttlMs * (1 + JITTER * (2 * random() - 1))))
       const value = await encodeEntry(key, entry)
-      await connection.attempt((redis) => redis.set(generationKey(prefix, key), value, 'PX', lifeMs))
+      const name = generationKey(prefix, key)
+      await connection.attempt((redis) =>
+        value.length <= BATCHED_BYTES ? redis.set(name, value, 'PX', lifeMs) : redis.psetex(name, lifeMs, value),
+      )
     },
   }
 }

@@ -34,6 +34,13 @@ export class DocumentSeat implements OwnedSeat {
     this.leave()
   }
 
+  rewind(): boolean {
+    this.position = 0
+    this.readBytes = 0
+    this.#pieces.length = 0
+    return true
+  }
+
   leave(): void {
     this.#end(fault('LG_CLIENT_CLOSED'))
     this.#flight.leave(this)

@@ -5,7 +5,8 @@ import { Log } from './log.ts'
 
 /** What is known when an answer begins. */
 export type FlightHead = {
-  readonly source: 'upstream' | 'cache'
+  /** `peer`: another replica has called the upstream. */
+  readonly source: 'upstream' | 'peer' | 'cache'
   readonly kind: Kind
   readonly headers: Readonly<Record<string, string>>
   /** On the monotonic clock. */
@@ -24,6 +25,11 @@ export type Seat = {
   readonly wake: () => void
   /** It has fallen too far behind and is let go. */
   readonly drop: () => void
+  /**
+   * What came so far is void. True if it starts again at the beginning; a reader that has passed
+   * bytes on cannot, ends with the error, and says false.
+   */
+  readonly rewind: (error: LoopgateError) => boolean
 }
 
 export type FlightEnd = { readonly facts: Facts; readonly recording: Recording | null }
@@ -136,6 +142,25 @@ export class Flight {
     if (this.#isOver()) return
     this.#end = { facts, recording }
     this.#finish()
+  }
+
+  /**
+   * The source is lost and another may take its place: whoever has given nothing yet starts again.
+   * False if nobody is left who could, and the flight is over.
+   */
+  rewind(error: LoopgateError): boolean {
+    if (this.#isOver()) return false
+    this.#call = null
+    this.#paused = false
+    this.#head = null
+    this.log.clear()
+    const told: Seat[] = []
+    for (const seat of this.#seats) if (!seat.rewind(error)) told.push(seat)
+    for (const seat of told) this.#seats.delete(seat)
+    if (this.#seats.size > 0) return true
+    this.#fault = error
+    this.#options.closed(this)
+    return false
   }
 
   fail(error: LoopgateError): void {

@@ -27,6 +27,13 @@ export class Log {
     this.#start = position
   }
 
+  /** Everything is gone, as if nothing had come. */
+  clear(): void {
+    this.#blocks = []
+    this.#start = 0
+    this.#bytes = 0
+  }
+
   /** Position behind the last block. */
   get end(): number {
     return this.#start + this.#blocks.length

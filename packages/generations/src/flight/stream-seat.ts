@@ -1,7 +1,7 @@
 import { fault, type LoopgateError } from '@loopgate/service-kit'
 import { errorChunk } from '../shape/error-chunk.ts'
 import type { Sink } from '../types.ts'
-import type { Flight } from './flight.ts'
+import type { Flight, FlightHead } from './flight.ts'
 import type { Flushable, Flusher } from './flusher.ts'
 import type { OwnedSeat, Owner } from './owner.ts'
 import { streamOf } from './shapes.ts'
@@ -44,7 +44,7 @@ export class StreamSeat implements OwnedSeat, Flushable {
     if (this.#given) return this.#relayMore()
     const { head, end, fault: failed } = this.#flight
     if (failed !== null) return this.#finish(failed)
-    const relays = head?.kind === 'stream' && head.source === 'upstream'
+    const relays = head !== null && isRelayed(head)
     if (!relays && end === null) return
     this.#given = true
     if (!relays && end !== null) {
@@ -71,6 +71,16 @@ export class StreamSeat implements OwnedSeat, Flushable {
     // A socket that ends without its last chunk is an error to every client: no truncated success.
     this.#sink?.destroy()
     this.leave()
+  }
+
+  rewind(error: LoopgateError): boolean {
+    if (this.#over) return false
+    this.position = 0
+    this.readBytes = 0
+    if (this.#latest === null || this.#sink === null) return true
+    this.#tell(this.#sink, error)
+    this.#finish(error)
+    return false
   }
 
   leave(): void {
@@ -111,6 +121,13 @@ export class StreamSeat implements OwnedSeat, Flushable {
   #pump(): void {
     const sink = this.#sink
     if (sink === null || this.#over) return
+    const { head, end } = this.#flight
+    if (head !== null && !isRelayed(head)) {
+      // It began as a stream, and whoever took over has a stored answer or a document.
+      if (end !== null) this.#giveWhole(sink, streamOf(this.#owner, this.#flight, end))
+      else if (this.#flight.fault !== null) this.#conclude(sink)
+      return
+    }
     const before = this.position
     while (!this.#blocked) {
       const bytes = this.#next()
@@ -157,12 +174,17 @@ export class StreamSeat implements OwnedSeat, Flushable {
 
   #conclude(sink: Sink): void {
     const { fault: failed, end } = this.#flight
-    if (failed !== null) {
-      if (this.#latest !== null && !endsEvent(this.#latest)) sink.write(BLANK_LINE)
-      sink.write(errorChunk(this.#owner.surface, this.#first, failed))
-    } else if (end === null) return
-    sink.end()
+    if (failed !== null) this.#tell(sink, failed)
+    else if (end === null) return
+    else sink.end()
     this.#finish(failed)
+  }
+
+  /** A fault in band, as the last that the caller gets. */
+  #tell(sink: Sink, error: LoopgateError): void {
+    if (this.#latest !== null && !endsEvent(this.#latest)) sink.write(BLANK_LINE)
+    sink.write(errorChunk(this.#owner.surface, this.#first, error))
+    sink.end()
   }
 
   #finish(error: LoopgateError | null): void {
@@ -170,6 +192,11 @@ export class StreamSeat implements OwnedSeat, Flushable {
     this.#over = true
     this.#owner.over(error)
   }
+}
+
+/** Whether a stream can be passed on as it comes. */
+function isRelayed({ kind, source }: FlightHead): boolean {
+  return kind === 'stream' && source !== 'cache'
 }
 
 /** Whether bytes end with a blank line, so that another event may follow. */

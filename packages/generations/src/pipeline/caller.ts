@@ -118,7 +118,7 @@ export class Caller implements Ticket, Owner {
     const { metrics } = this.#deps
     metrics.ended(error?.code ?? null)
     if (error === null) {
-      const saved = this.#role === 'coalesced' || this.#flight?.head?.source === 'cache'
+      const saved = this.#role === 'coalesced' || this.#flight?.head?.source !== 'upstream'
       if (saved) metrics.tokens(this.call.tenant, 'saved', this.#flight?.end?.facts.usage ?? null)
     } else if (!this.#given) {
       metrics.answered(this.#role)
@@ -128,8 +128,8 @@ export class Caller implements Ticket, Owner {
 
   #generation({ head }: Flight, content: Content): Generation {
     const fromCache = head?.source === 'cache'
-    const outcome: CacheOutcome = fromCache ? 'hit' : this.#role
-    const leads = head !== null && !fromCache && this.#role !== 'coalesced'
+    const outcome: CacheOutcome = fromCache ? 'hit' : head?.source === 'peer' ? 'coalesced' : this.#role
+    const leads = head?.source === 'upstream' && this.#role !== 'coalesced'
     const queueMs = leads ? head.queueMs : 0
     this.#deps.metrics.answered(outcome)
     return {
