@@ -4,11 +4,23 @@ import { z } from 'zod'
 export const scopeSchema = z.enum(['complete', 'execute', 'loops', 'admin', 'metrics', 'runner'])
 export type Scope = z.infer<typeof scopeSchema>
 
+/** What a key's completions ask of the cache unless their headers say otherwise. */
+export const cacheDefaultsSchema = z.strictObject({
+  /** `shared` counts only if the operator allows it for the installation. */
+  scope: z.enum(['tenant', 'shared']).optional(),
+  ttlSeconds: z.int().min(1).max(31_622_400).optional(),
+  /** `off` shares only what names a sample or has an idempotency key. */
+  mode: z.enum(['auto', 'off']).optional(),
+})
+export type CacheDefaults = z.infer<typeof cacheDefaultsSchema>
+
 /** Who presents a key: the tenant pays, the name is for people, the secret is never kept. */
 export type Principal = {
   readonly tenant: string
   readonly name: string
   readonly scopes: ReadonlySet<Scope>
+  /** What holds for completions whose headers do not say otherwise. */
+  readonly cache?: CacheDefaults
 }
 
 /** A key as the operator configures it: only the SHA-256 (hex) of the secret. */
@@ -17,5 +29,6 @@ export const configuredKeySchema = z.strictObject({
   name: z.string().min(1).max(100),
   sha256: z.string().regex(/^[0-9a-f]{64}$/),
   scopes: z.array(scopeSchema).min(1),
+  cache: cacheDefaultsSchema.optional(),
 })
 export type ConfiguredKey = z.infer<typeof configuredKeySchema>

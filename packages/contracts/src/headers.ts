@@ -1,7 +1,20 @@
 /** Header names of the public API. Lower case, as Node gives them. */
 
-/** Request: which independent sample of one request is meant: a number >= 0. Part of the key. */
+/**
+ * Request: which independent sample of one request is meant: a number >= 0, part of the key; or `any`
+ * stored one, the `best` (one that passed), or a `new` one. Reply: the sample that was given.
+ */
 export const SAMPLE_HEADER = 'x-loopgate-sample'
+/** Request: how long the answer is kept, in seconds; the operator's time to live is the bound. */
+export const CACHE_TTL_HEADER = 'x-loopgate-cache-ttl'
+/** Request: `tenant` or `shared`; shared with other tenants only if the operator allows it too. */
+export const CACHE_SCOPE_HEADER = 'x-loopgate-cache-scope'
+/** Request: `store` keeps an answer that ended by its length, which is else never kept. */
+export const CACHE_LENGTH_HEADER = 'x-loopgate-cache-length'
+/** Request: events per second at which a stored stream is replayed; as fast as the client reads without. */
+export const REPLAY_HEADER = 'x-loopgate-replay'
+/** Request: `true` gives every event of a shareable stream an id to resume after with `last-event-id`. */
+export const RESUMABLE_HEADER = 'x-loopgate-resumable'
 /** Request: the loop on whose behalf a call is made; for metrics and fairness, never part of the key. */
 export const LOOP_HEADER = 'x-loopgate-loop'
 /** Request: `strict` refuses fields that Cerebras refuses instead of removing them. */
@@ -21,5 +34,7 @@ export const QUEUE_MS_HEADER = 'x-loopgate-queue-ms'
 export const NORMALISED_HEADER = 'x-loopgate-normalised'
 /** Both ways: id of the request, for logs and support. */
 export const REQUEST_ID_HEADER = 'x-request-id'
-/** Request, own API: repeating a POST with the same value gives the first answer again. */
+/** Reply: `leader` called the upstream, `follower` shared its call, `none` needed or shared no call. */
+export const ROLE_HEADER = 'x-loopgate-role'
+/** Request: repeating a POST with the same value and body gives the first answer again. */
 export const IDEMPOTENCY_HEADER = 'idempotency-key'

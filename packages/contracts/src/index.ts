@@ -1,5 +1,6 @@
 export * from './api-key.ts'
 export * from './api-lists.ts'
+export * from './cache.ts'
 export * from './completion.ts'
 export * from './execution.ts'
 export * from './headers.ts'
