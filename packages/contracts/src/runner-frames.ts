@@ -57,6 +57,10 @@ export const gatewayFrameSchema = z.discriminatedUnion('type', [
     deadlineMs: z.int().describe('The lease lapses this long after the frame was sent'),
     request: executionRequestSchema,
   }),
+  z.object({
+    type: z.literal('peers'),
+    peers: z.array(z.string()).describe('WebSocket URLs of the other replicas, which have changed since the welcome'),
+  }),
   z.object({ type: z.literal('cancel'), leaseId: z.string() }),
   z.object({ type: z.literal('ack'), leaseId: z.string() }),
   z.object({ type: z.literal('drain') }),

@@ -7,6 +7,16 @@ type EnvName = { readonly used: string; readonly default: string; readonly text:
 export const ENV_NAMES: Readonly<Record<string, EnvName>> = {
   LOOPGATE_HOST: { used: 'gateway, loop-worker', default: '127.0.0.1', text: 'Address that the process listens on' },
   LOOPGATE_PORT: { used: 'gateway', default: '8080', text: 'Port the gateway listens on; 0 picks a free one' },
+  LOOPGATE_ADVERTISE_URL: {
+    used: 'gateway',
+    default: 'the address it is bound to',
+    text: 'URL at which other replicas and the runners reach this one, never through a load balancer',
+  },
+  LOOPGATE_REPLICA_TTL_MS: {
+    used: 'gateway',
+    default: '6000',
+    text: 'A replica that has been silent for so long is no longer listed; it beats three times as often',
+  },
   LOOPGATE_LOG_LEVEL: { used: 'all', default: 'info', text: 'trace, debug, info, warn, error, fatal or silent' },
   LOOPGATE_REDIS_URL: {
     used: 'gateway, loop-worker',

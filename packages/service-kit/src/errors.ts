@@ -92,6 +92,13 @@ export const ERRORS = {
     'upstream_auth',
     'The upstream refused the credentials of the gateway; its operator has to mend them',
   ),
+  LG_REPLICA_LOST: row(
+    502,
+    true,
+    'server_error',
+    'replica_lost',
+    'The gateway replica that read this generation was lost before its end',
+  ),
   LG_STORE_UNAVAILABLE: row(
     503,
     true,
