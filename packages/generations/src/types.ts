@@ -8,6 +8,32 @@ export type Freshness = {
   readonly maxAgeSeconds: number | null
 }
 
+/** What a caller says about what is shared, and with whom. */
+export type Sharing = {
+  /** Instead of a named sample: one of those stored, one that passed, or one that nobody has had. */
+  readonly choose: 'any' | 'best' | 'new' | null
+  /** `shared` with other tenants counts only where the operator allows it. */
+  readonly scope: 'tenant' | 'shared'
+  /** How long the answer is kept; the installation's time to live is the bound. */
+  readonly ttlSeconds: number | null
+  /** An answer that ended by its length is kept too. */
+  readonly keepsLength: boolean
+  /** Makes the call shareable with its own repetitions, whatever it asks for. */
+  readonly idempotencyKey: string | null
+}
+
+/** How a caller wants a stream. */
+export type Delivery = {
+  /** Events carry ids of the form `key:number:mark`. */
+  readonly resumable: boolean
+  /** Only what comes after this event, and only of the generation with this mark. */
+  readonly resume: ResumePoint | null
+  /** Pace of a replay; null for as fast as the caller reads. */
+  readonly eventsPerSecond: number | null
+}
+
+export type ResumePoint = { readonly key: string; readonly after: number; readonly mark: string | null }
+
 /** A completion request, validated and normalised. */
 export type GenerationCall = {
   readonly surface: Surface
@@ -19,6 +45,11 @@ export type GenerationCall = {
   readonly sampleIndex: number | null
   readonly freshness: Freshness
   readonly headers: ForwardedHeaders
+  /** By default nothing is wished. */
+  readonly sharing?: Sharing
+  readonly delivery?: Delivery
+  /** The caller's own time limit in whole seconds: one that leaves when it is over comes again. */
+  readonly timeoutSeconds?: number | null
 }
 
 /** Where the bytes of a stream go; Node's writable streams fit. */
@@ -28,11 +59,16 @@ export type Sink = {
   readonly end: () => unknown
   readonly destroy: () => unknown
   readonly on: (event: 'drain', listener: () => void) => unknown
+  /** Holds writes back until `uncork`, to make one of them. */
+  readonly cork?: () => unknown
+  readonly uncork?: () => unknown
 }
 
 /** An answer that has begun. */
 export type Generation = {
   readonly outcome: CacheOutcome
+  /** Whether this caller called the upstream, shared another's call, or neither. */
+  readonly role: 'leader' | 'follower' | 'none'
   /** Null for what is never shared. */
   readonly key: string | null
   readonly sampleIndex: number | null

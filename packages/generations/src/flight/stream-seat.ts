@@ -9,7 +9,11 @@ import { streamOf } from './shapes.ts'
 const LF = 0x0a
 const CR = 0x0d
 const BLANK_LINE = Buffer.from('\n\n')
-/** Waiting chunks are copied together up to this size; larger ones are worth a write of their own. */
+/** So much is worth a write of its own; holding it back would only keep the socket's buffers alive. */
+const ENOUGH_BYTES = 4 * 1024
+/** Blocks of at most this size are copied together; larger ones are passed on as they are. */
+const SMALL_BYTES = 2 * 1024
+/** And up to about this size: a turn's worth of single chunks. */
 const TOGETHER_BYTES = 16 * 1024
 
 /**
@@ -109,10 +113,11 @@ export class StreamSeat implements OwnedSeat, Flushable {
     return true
   }
 
-  /** More has come: at once if it is the first or the last, else together with what follows closely. */
+  /** More has come: at once if it is the first, the last or enough, else together with what follows closely. */
   #relayMore(): void {
     const { end, fault: failed } = this.#flight
-    if (this.#latest === null || end !== null || failed !== null) return this.#pump()
+    const enough = this.#flight.log.bytes - this.readBytes >= ENOUGH_BYTES
+    if (this.#latest === null || enough || end !== null || failed !== null) return this.#pump()
     if (this.#waiting || this.#blocked) return
     this.#waiting = true
     this.#flusher.soon(this)
@@ -129,11 +134,15 @@ export class StreamSeat implements OwnedSeat, Flushable {
       return
     }
     const before = this.position
+    // What is written here leaves in one system call. Not the end: Node puts the last chunk of an
+    // HTTP body before what is still held back.
+    sink.cork?.()
     while (!this.#blocked) {
       const bytes = this.#next()
       if (bytes === null) break
       this.#write(sink, bytes)
     }
+    sink.uncork?.()
     if (this.position > before) this.#flight.progressed()
     if (!this.#blocked && this.position === this.#flight.log.end) this.#conclude(sink)
   }
@@ -141,12 +150,13 @@ export class StreamSeat implements OwnedSeat, Flushable {
   /** The next block that this caller is to have, small ones together; null if nothing waits. */
   #next(): Buffer | null {
     const first = this.#take(Number.POSITIVE_INFINITY)
-    if (first === null || first.length > TOGETHER_BYTES) return first
+    if (first === null || first.length > SMALL_BYTES) return first
     let size = first.length
     let pieces: Buffer[] | null = null
-    for (let more = this.#take(TOGETHER_BYTES - size); more !== null; more = this.#take(TOGETHER_BYTES - size)) {
+    for (let more = this.#take(SMALL_BYTES); more !== null; more = this.#take(SMALL_BYTES)) {
       ;(pieces ??= [first]).push(more)
       size += more.length
+      if (size > TOGETHER_BYTES) break
     }
     return pieces === null ? first : Buffer.concat(pieces, size)
   }
