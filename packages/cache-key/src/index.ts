@@ -1,3 +1,4 @@
 export * from './canonical.ts'
+export * from './field-digests.ts'
 export * from './fields.ts'
 export * from './key.ts'

@@ -1,18 +1,29 @@
 import { createFamilyMaker } from '@loopgate/cache-key'
-import type { Upstream } from '@loopgate/cerebras'
+import type { Peers, Upstream } from '@loopgate/cerebras'
 import type { Clock, Logger, Registry, Secret } from '@loopgate/service-kit'
 import { createConnection } from './cache/connection.ts'
+import { createAdministration, type Administration } from './cache/administration.ts'
+import { createFamilies } from './cache/families.ts'
+import { createIdempotency } from './cache/idempotency.ts'
+import { createNamespaces } from './cache/namespaces.ts'
+import { createStatistics } from './cache/statistics.ts'
 import { createMemory } from './cache/memory.ts'
 import { installationSecret } from './cache/secret.ts'
 import { createStore } from './cache/store.ts'
+import { createWriter } from './cache/writer.ts'
 import { createCoalescer } from './flight/coalescer.ts'
 import { createMetrics } from './metrics.ts'
+import { createIdentify } from './pipeline/identify.ts'
 import { createPipeline } from './pipeline/pipeline.ts'
 import { createRecall } from './pipeline/recall.ts'
-import type { GenerationCall, Ticket } from './types.ts'
+import type { Replica } from './replicas/registry.ts'
+import { createReplicas, type PeerRequest } from './replicas/replicas.ts'
+import type { GenerationCall, Sink, Ticket } from './types.ts'
 
 export type GenerationsDeps = {
   readonly upstream: Upstream
+  /** The way to other replicas; closed with the generations. */
+  readonly peers: Peers
   readonly clock: Clock
   readonly logger: Logger
   readonly registry: Registry
@@ -25,10 +36,20 @@ export type GenerationsOptions = {
   /** Secret of the installation; by default the one that the first replica put into Redis. */
   readonly secret?: Secret
   readonly ttlSeconds: number
+  /** Whether callers may share their answers with other tenants, if they ask for it. */
+  readonly allowShared?: boolean
   /** Size of the in-process cache; 0 for none. */
   readonly memoryBytes: number
   /** An answer above this is passed on but can neither be joined late nor kept. */
   readonly flightBytes?: number
+  /** Name of this replica among the others. */
+  readonly replicaId: string
+  /** After this long without a heartbeat a replica counts as gone. */
+  readonly replicaTtlMs?: number
+  /** Told whenever other replicas have come or gone. */
+  readonly onPeers?: (peers: readonly Replica[]) => void
+  /** For tests: how long a leader keeps its lead without renewing it. */
+  readonly leaseMs?: number
   /** For tests: a number from 0 to 1, spreads lifetimes. */
   readonly random?: () => number
 }
@@ -38,10 +59,26 @@ export type Generations = {
   readonly generate: (call: GenerationCall) => Ticket
   /** Resolves once the secret that keys are made with is known, a second after the start at most. */
   readonly ready: () => Promise<void>
+  /** Looks into the cache and clears it, for people and evaluators. */
+  readonly cache: Administration
+  /**
+   * Enters this replica at the address where others reach it; before that it leads for itself.
+   * Resolves after the first heartbeat.
+   */
+  readonly announce: (address: string) => Promise<void>
+  /**
+   * Gives a flight that is led here to another replica. Null if it may not have it or there is none;
+   * else what to call when the other has gone. Writing to the sink begins at once.
+   */
+  readonly serve: (request: PeerRequest, sink: Sink) => (() => void) | null
   /** State of the shared cache: `none`, `up`, or `down` while it is bypassed. */
   readonly cacheStatus: () => 'none' | 'up' | 'down'
   readonly close: () => Promise<void>
 }
+
+const REPLICA_TTL_MS = 6000
+/** How long closing waits for answers that are on their way into Redis. */
+const FLUSH_MS = 5000
 
 /** 131,072 tokens in chunks of one token take about 30 MB; the 40,960 that models give, 10 MB. */
 const FLIGHT_BYTES = 16 * 1024 * 1024
@@ -52,37 +89,79 @@ export function createGenerations(deps: GenerationsDeps, options: GenerationsOpt
   const { keyPrefix: prefix, redisUrl, memoryBytes, random = Math.random } = options
   const ttlMs = options.ttlSeconds * 1000
   const connection = redisUrl === null ? null : createConnection({ clock, logger }, redisUrl)
-  const store = connection === null ? null : createStore({ connection, logger }, { prefix, ttlMs, random })
-  const memory = createMemory(memoryBytes, ttlMs, clock.wallNow)
+  const writer = redisUrl === null ? null : createWriter({ clock, logger }, redisUrl)
+  const shared = connection === null || writer === null ? null : { connection, writer }
+  const store = shared === null ? null : createStore({ ...shared, logger }, { prefix, random })
+  const memory = createMemory(memoryBytes, clock.wallNow)
   const cacheStatus = () => connection?.status() ?? 'none'
   const metrics = createMetrics(registry, {
     flights: () => pipeline.flights(),
     memoryBytes: () => memory.bytes,
     sharedCacheUp: () => cacheStatus() === 'up',
+    peers: () => replicas?.peers().length ?? 0,
   })
-  const keyMaker = installationSecret({ connection, logger }, { secret: options.secret, prefix }).then(
-    createFamilyMaker,
+  const secret = installationSecret({ connection, logger }, { secret: options.secret, prefix })
+  const namespaces = createNamespaces({ connection, memory, clock }, { prefix })
+  const families = createFamilies({ connection, now: clock.wallNow }, { prefix, ttlMs, random })
+  const idempotency = createIdempotency({ connection, now: clock.wallNow }, { prefix })
+  const statistics = createStatistics({ connection, clock }, { prefix })
+  const identify = secret.then((installation) =>
+    createIdentify({ namespaces, families, idempotency }, createFamilyMaker(installation), {
+      allowShared: options.allowShared ?? false,
+    }),
   )
+  const recall = createRecall({ memory, store, metrics, wallNow: clock.wallNow })
+  const coalescer = createCoalescer()
+  const replicas =
+    connection === null
+      ? null
+      : createReplicas(
+          { ...deps, connection, secret },
+          {
+            prefix,
+            id: options.replicaId,
+            ttlMs: options.replicaTtlMs ?? REPLICA_TTL_MS,
+            onPeers: options.onPeers ?? (() => {}),
+            ...(options.leaseMs !== undefined && { leaseMs: options.leaseMs }),
+          },
+        )
   const pipeline = createPipeline(
     {
       ...deps,
-      keyMaker,
+      identify,
       memory,
       store,
       metrics,
-      recall: createRecall({ memory, store, metrics, wallNow: clock.wallNow }),
-      coalescer: createCoalescer(),
+      recall,
+      families,
+      statistics,
+      coalescer,
+      replicas,
     },
-    { capBytes: options.flightBytes ?? FLIGHT_BYTES },
+    { capBytes: options.flightBytes ?? FLIGHT_BYTES, ttlMs },
   )
 
   return {
     generate: pipeline.generate,
+    cache: createAdministration({
+      memory,
+      store,
+      families,
+      namespaces,
+      statistics,
+      coalescer,
+      identify,
+      wallNow: clock.wallNow,
+    }),
     async ready() {
-      await keyMaker
+      await identify
     },
+    announce: async (address) => replicas?.announce(address),
+    serve: (request, sink) => replicas?.serve(request, sink) ?? null,
     cacheStatus,
     async close() {
+      await Promise.all([replicas?.close() ?? deps.peers.close(), writer?.flush(FLUSH_MS)])
+      writer?.close()
       connection?.close()
     },
   }

@@ -12,12 +12,21 @@ export type Metrics = {
   readonly began: (seconds: number) => void
   readonly tokens: (tenant: string, source: TokenSource, usage: Usage | null) => void
   readonly recalled: (tier: 'memory' | 'redis', found: boolean) => void
+  /** What a claim among the replicas came to; `none` while Redis is away. */
+  readonly claimed: (result: 'hit' | 'lead' | 'follow' | 'none') => void
+  /** A flight followed here has lost its leader. */
+  readonly leaderLost: () => void
 }
 
 /** Metrics of this package. Every label has a bound: outcomes, codes of the error table, configured tenants. */
 export function createMetrics(
   registry: Registry,
-  read: { flights: () => number; memoryBytes: () => number; sharedCacheUp: () => boolean },
+  read: {
+    flights: () => number
+    memoryBytes: () => number
+    sharedCacheUp: () => boolean
+    peers: () => number
+  },
 ): Metrics {
   const registers = [registry]
   const generations = createTally(registry, {
@@ -46,7 +55,18 @@ export function createMetrics(
     help: 'Looks into the cache by tier (memory, redis) and whether an answer was there',
     labelNames: ['tier', 'result'],
   })
+  const claims = createTally(registry, {
+    name: 'loopgate_claims_total',
+    help: 'Questions to Redis who gives an answer: hit (stored), lead, follow another replica, or none (Redis away)',
+    labelNames: ['result'],
+  })
+  const lost = createTally(registry, {
+    name: 'loopgate_leaders_lost_total',
+    help: 'Flights followed here whose leading replica went away before their end',
+    labelNames: [],
+  })
   gauge('loopgate_flights', 'Generations in progress on this replica', read.flights)
+  gauge('loopgate_replica_peers', 'Other gateway replicas that live, as this one knows', read.peers)
   gauge('loopgate_cache_memory_bytes', 'Size of the in-process cache', read.memoryBytes)
   gauge('loopgate_cache_redis_up', '1 while the cache in Redis is used, 0 while it is bypassed', () =>
     read.sharedCacheUp() ? 1 : 0,
@@ -61,6 +81,8 @@ export function createMetrics(
       tokens.add(usage.prompt_tokens, tenant, source, 'prompt')
       tokens.add(usage.completion_tokens, tenant, source, 'completion')
     },
+    claimed: (result) => claims.add(1, result),
+    leaderLost: () => lost.add(1),
     recalled: (tier, found) => lookups.add(1, tier, found ? 'hit' : 'miss'),
   }
 

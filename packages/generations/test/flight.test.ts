@@ -27,6 +27,7 @@ function reader(flight: Flight) {
       return state.readBytes
     },
     wake: () => (state.wakes += 1),
+    rewind: () => true,
     drop() {
       state.dropped = true
       flight.leave(seat)

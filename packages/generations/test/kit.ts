@@ -1,8 +1,8 @@
 import { Writable } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import { PassThrough } from 'node:stream'
-import { createUpstream } from '@loopgate/cerebras'
-import { type Clock, createLogger, createRegistry, Secret, systemClock } from '@loopgate/service-kit'
+import { createPeers, createUpstream } from '@loopgate/cerebras'
+import { type Clock, createLogger, createRegistry, newId, Secret, systemClock } from '@loopgate/service-kit'
 import { redis } from '@loopgate/testkit/redis'
 import { beginStream, type ScratchCall, scratchUpstream } from '@loopgate/testkit/scratch-upstream'
 import type { Test } from 'tap'
@@ -32,8 +32,9 @@ export async function bench(t: Test, answer: (call: ScratchCall) => unknown, opt
     const idleMs = options.idleMs ?? 30_000
     const upstream = createUpstream(deps, { url: server.url, apiKey: new Secret('csk-test'), idleMs })
     const generations = createGenerations(
-      { ...deps, upstream },
+      { ...deps, upstream, peers: createPeers(deps) },
       {
+        replicaId: newId('replica'),
         redisUrl: store?.url ?? null,
         keyPrefix: store?.keyPrefix ?? 'none',
         ttlSeconds: options.ttlSeconds ?? 3600,

@@ -1,15 +1,16 @@
 import type { Clock, Logger } from '@loopgate/service-kit'
-import { Redis } from 'ioredis'
+import type { Client } from '../replicas/scripts.ts'
+import { createClient } from './client.ts'
 
 /**
  * Longest wait for a command. A reply takes well under a millisecond; a request that waits longer
  * for its cache than for its answer is better off without.
  */
 const COMMAND_TIMEOUT_MS = 150
-const CONNECT_TIMEOUT_MS = 1000
-const MAX_RECONNECT_MS = 1000
-/** How long a peer that is being dropped may still say goodbye. */
-const DISCONNECT_TIMEOUT_MS = 100
+/** A timer that fires later than this means that this process stood still, not that Redis did. */
+const STALLED_MS = 20
+/** How long the very first attempt to connect is waited for. */
+const OPENING_MS = 1000
 /**
  * A connection is given up when this many commands have failed in a row, over this time: a process
  * that stood still for a moment finds many timers due at once, and that is no fault of Redis.
@@ -23,7 +24,7 @@ export type Connection = {
    * convenience, and its failure is a miss. Only the very first attempt to connect is waited for, so
    * that a process that has just started finds what is stored.
    */
-  readonly attempt: <T>(command: (redis: Redis) => Promise<T>) => Promise<T | null>
+  readonly attempt: <T>(command: (redis: Client) => Promise<T>) => Promise<T | null>
   /** `up`, or `down` while the cache is bypassed. */
   readonly status: () => 'up' | 'down'
   readonly close: () => void
@@ -35,29 +36,20 @@ export type Connection = {
  * and until a new one is ready nothing is sent. So a silent peer is noticed too, coming back needs
  * no caller's patience, and the log has one line a transition.
  */
-export function createConnection({ clock, logger }: { clock: Clock; logger: Logger }, url: string): Connection {
-  const redis = new Redis(url, {
-    replyMapping: 'legacy',
+export function createConnection({ clock, logger }: { clock: Clock; logger: Logger }, urls: string): Connection {
+  const redis = createClient(urls, {
     enableOfflineQueue: false,
     maxRetriesPerRequest: 0,
     autoResendUnfulfilledCommands: false,
-    commandTimeout: COMMAND_TIMEOUT_MS,
-    connectTimeout: CONNECT_TIMEOUT_MS,
-    disconnectTimeout: DISCONNECT_TIMEOUT_MS,
-    keepAlive: 10_000,
-    retryStrategy: (attempt) => Math.min(50 * attempt, MAX_RECONNECT_MS),
-    // Many callers' commands in one write; `store.ts` keeps large values out of it.
+    // Many callers' commands in one write.
     enableAutoPipelining: true,
-    autoPipeliningIgnoredCommands: ['psetex'],
-    connectionName: 'generations',
   })
   let failures = 0
   let failingSince = 0
   let up = false
   let told: boolean | null = null
-  redis.on('error', () => {})
   const { promise: opening, resolve: opened } = Promise.withResolvers<void>()
-  clock.after(CONNECT_TIMEOUT_MS, opened)
+  clock.after(OPENING_MS, opened)
   redis.on('ready', () => turn(true))
   redis.on('close', () => turn(false))
 
@@ -66,7 +58,7 @@ export function createConnection({ clock, logger }: { clock: Clock; logger: Logg
       if (told === null) await opening
       if (!up) return null
       try {
-        const result = await command(redis)
+        const result = await inTime(command(redis))
         failures = 0
         return result
       } catch (error) {
@@ -87,6 +79,27 @@ export function createConnection({ clock, logger }: { clock: Clock; logger: Logg
       up = false
       opened()
     },
+  }
+
+  /**
+   * Rejects once the command has taken too long. A reply that waits in the socket while this process
+   * stands still has its turn to be read first.
+   */
+  async function inTime<T>(command: Promise<T>): Promise<T> {
+    const { promise, resolve, reject } = Promise.withResolvers<T>()
+    const dueAt = clock.now() + COMMAND_TIMEOUT_MS
+    const fail = () => setImmediate(() => reject(new Error(`no reply within ${COMMAND_TIMEOUT_MS} ms`)))
+    let cancel = clock.after(COMMAND_TIMEOUT_MS, () => {
+      const lateMs = clock.now() - dueAt
+      if (lateMs < STALLED_MS) fail()
+      else cancel = clock.after(Math.min(lateMs, COMMAND_TIMEOUT_MS), fail)
+    })
+    command.then(resolve, reject)
+    try {
+      return await promise
+    } finally {
+      cancel()
+    }
   }
 
   function turn(now: boolean): void {

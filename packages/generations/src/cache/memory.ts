@@ -6,6 +6,7 @@ export type Memory = {
   readonly get: (key: string) => Entry | undefined
   readonly set: (key: string, entry: Entry) => void
   readonly delete: (key: string) => void
+  readonly clear: () => void
   readonly bytes: number
   readonly entries: number
 }
@@ -16,12 +17,11 @@ const OVERHEAD_BYTES = 1024
 const LARGEST_PART = 8
 
 /** `maxBytes` 0 keeps nothing. */
-export function createMemory(maxBytes: number, ttlMs: number, now: () => number): Memory {
+export function createMemory(maxBytes: number, now: () => number): Memory {
   const cache = new LRUCache<string, Entry>({
     maxSize: Math.max(1, maxBytes),
     maxEntrySize: Math.max(1, Math.floor(maxBytes / LARGEST_PART)),
     sizeCalculation: ({ recording }) => recording.bytes.length + OVERHEAD_BYTES,
-    ttl: ttlMs,
     // Time comes from outside; the library's own caching of it would be a timer every millisecond.
     ttlResolution: 0,
     perf: { now },
@@ -31,11 +31,13 @@ export function createMemory(maxBytes: number, ttlMs: number, now: () => number)
     set(key, entry) {
       // Lives no longer than its twin in Redis, however late it was read from there.
       const ageMs = Math.max(0, now() - entry.createdAtMs)
-      if (ageMs < ttlMs) cache.set(key, entry, { ttl: Math.ceil(ttlMs - ageMs) })
+      const restMs = Math.ceil(entry.facts.lifeMs - ageMs)
+      if (restMs > 0) cache.set(key, entry, { ttl: restMs })
     },
     delete: (key) => {
       cache.delete(key)
     },
+    clear: () => cache.clear(),
     get bytes() {
       return cache.calculatedSize
     },

@@ -1,6 +1,7 @@
 import type { Surface } from '@loopgate/contracts'
 import type { LoopgateError } from '@loopgate/service-kit'
 import type { Generation } from '../types.ts'
+import type { Seat } from './flight.ts'
 
 /** Whom a seat is for. */
 export type Owner = {
@@ -16,11 +17,7 @@ export type Owner = {
 }
 
 /** A seat as its owner sees it. */
-export type OwnedSeat = {
-  readonly position: number
-  readonly readBytes: number
-  readonly wake: () => void
-  readonly drop: () => void
+export type OwnedSeat = Seat & {
   /** The caller has gone. */
   readonly leave: () => void
 }

@@ -1,4 +1,4 @@
-import type { CacheOutcome } from '@loopgate/contracts'
+import type { CacheOutcome, Usage } from '@loopgate/contracts'
 import { type Clock, fault, type LoopgateError } from '@loopgate/service-kit'
 import type { Entry } from '../cache/entry.ts'
 import { DocumentSeat } from '../flight/document-seat.ts'
@@ -6,13 +6,23 @@ import type { Flight } from '../flight/flight.ts'
 import type { Flusher } from '../flight/flusher.ts'
 import type { OwnedSeat, Owner } from '../flight/owner.ts'
 import { StreamSeat } from '../flight/stream-seat.ts'
+import type { Statistics } from '../cache/statistics.ts'
+import { deliver } from '../delivery/deliver.ts'
+import { hold } from '../flight/holder.ts'
 import type { Metrics } from '../metrics.ts'
 import { asDocument, asStream } from '../shape/recording.ts'
 import type { Generation, GenerationCall, Sink, Ticket } from '../types.ts'
+import type { Place } from './identify.ts'
+import { NO_WISHES } from './plan.ts'
 
 export type Role = 'miss' | 'coalesced' | 'bypass'
 
-export type CallerDeps = { readonly clock: Clock; readonly metrics: Metrics; readonly flusher: Flusher }
+export type CallerDeps = {
+  readonly clock: Clock
+  readonly metrics: Metrics
+  readonly statistics: Statistics
+  readonly flusher: Flusher
+}
 
 type Content = Generation['content']
 
@@ -22,12 +32,12 @@ export class Caller implements Ticket, Owner {
   readonly ready: Promise<Generation>
   readonly includeUsage: boolean
   left = false
+  /** Where its generation belongs; null for what is never shared. */
+  place: Place | null = null
   readonly #deps: CallerDeps
   readonly #beganAt: number
   readonly #resolve: (generation: Generation) => void
   readonly #reject: (error: unknown) => void
-  #key: string | null = null
-  #sampleIndex: number | null
   #flight: Flight | null = null
   #seat: OwnedSeat | null = null
   #role: Role = 'bypass'
@@ -37,7 +47,6 @@ export class Caller implements Ticket, Owner {
     this.#deps = deps
     this.call = call
     this.#beganAt = deps.clock.now()
-    this.#sampleIndex = call.sampleIndex
     this.includeUsage = asksForUsage(call.body['stream_options'])
     const { promise, resolve, reject } = Promise.withResolvers<Generation>()
     this.ready = promise
@@ -55,11 +64,6 @@ export class Caller implements Ticket, Owner {
     return this.call.body['stream'] === true
   }
 
-  identify(key: string, sampleIndex: number): void {
-    this.#key = key
-    this.#sampleIndex = sampleIndex
-  }
-
   /** Takes a seat in a flight; false if the flight takes no one. */
   sit(flight: Flight, role: Role): boolean {
     const seat = this.stream ? new StreamSeat(flight, this, this.#deps.flusher) : new DocumentSeat(flight, this)
@@ -74,22 +78,22 @@ export class Caller implements Ticket, Owner {
   /** Answers from a stored entry. */
   replay({ recording, createdAtMs }: Entry): void {
     const { metrics, clock } = this.#deps
-    metrics.answered('hit')
-    metrics.tokens(this.call.tenant, 'saved', recording.usage)
+    this.#answered('hit')
+    this.#saved(recording.usage)
     const content: Content = this.stream
       ? { kind: 'stream', pipe: this.#pipeWhole(asStream(this.surface, recording, this.includeUsage)) }
       : { kind: 'document', bytes: asDocument(this.surface, recording) }
     if (content.kind === 'document') metrics.ended(null)
     this.#resolve({
       outcome: 'hit',
-      key: this.#key,
-      sampleIndex: this.#sampleIndex,
+      role: 'none',
+      ...this.#position(),
       ageSeconds: ageSeconds(clock, createdAtMs),
       attempts: 0,
       queueMs: 0,
       upstreamMs: 0,
       headers: NO_HEADERS,
-      content,
+      content: this.#deliver(content, true),
     })
   }
 
@@ -101,8 +105,10 @@ export class Caller implements Ticket, Owner {
   leave(): void {
     if (this.left) return
     this.left = true
-    if (this.#seat === null) this.#reject(fault('LG_CLIENT_CLOSED'))
-    else this.#seat.leave()
+    if (this.#seat === null) return this.#reject(fault('LG_CLIENT_CLOSED'))
+    const holdMs = this.#holdMs()
+    if (this.#flight !== null && holdMs > 0) hold(this.#flight, this.#deps.clock, holdMs)
+    this.#seat.leave()
   }
 
   give(content: Content): void {
@@ -119,7 +125,7 @@ export class Caller implements Ticket, Owner {
     metrics.ended(error?.code ?? null)
     if (error === null) {
       const saved = this.#role === 'coalesced' || this.#flight?.head?.source !== 'upstream'
-      if (saved) metrics.tokens(this.call.tenant, 'saved', this.#flight?.end?.facts.usage ?? null)
+      if (saved) this.#saved(this.#flight?.end?.facts.usage ?? null)
     } else if (!this.#given) {
       metrics.answered(this.#role)
       this.#reject(error)
@@ -131,19 +137,57 @@ export class Caller implements Ticket, Owner {
     const outcome: CacheOutcome = fromCache ? 'hit' : head?.source === 'peer' ? 'coalesced' : this.#role
     const leads = head?.source === 'upstream' && this.#role !== 'coalesced'
     const queueMs = leads ? head.queueMs : 0
-    this.#deps.metrics.answered(outcome)
+    this.#answered(outcome)
     return {
       outcome,
-      key: this.#key,
-      sampleIndex: this.#sampleIndex,
+      role: leads && this.place !== null ? 'leader' : outcome === 'coalesced' ? 'follower' : 'none',
+      ...this.#position(),
       ageSeconds: head?.ageSeconds ?? null,
       attempts: leads ? head.attempts : 0,
       queueMs,
       upstreamMs: head === null || fromCache ? 0 : Math.max(0, head.at - this.#beganAt - queueMs),
       // Limits and ids of the upstream are about the leader's call.
       headers: leads ? head.headers : NO_HEADERS,
-      content,
+      content: this.#deliver(content, fromCache),
     }
+  }
+
+  #position(): Pick<Generation, 'key' | 'sampleIndex'> {
+    if (this.place === null) return { key: null, sampleIndex: this.call.sampleIndex }
+    return { key: this.place.key, sampleIndex: this.place.sampleIndex }
+  }
+
+  #answered(outcome: CacheOutcome): void {
+    const { metrics, statistics } = this.#deps
+    metrics.answered(outcome)
+    statistics.count(this.call.tenant, this.#model, COUNTED[outcome])
+  }
+
+  #saved(usage: Usage | null): void {
+    const { metrics, statistics } = this.#deps
+    metrics.tokens(this.call.tenant, 'saved', usage)
+    if (usage === null) return
+    statistics.count(this.call.tenant, this.#model, 'savedTokens', usage.prompt_tokens + usage.completion_tokens)
+  }
+
+  get #model(): string {
+    return String(this.call.body['model'])
+  }
+
+  #deliver(content: Content, replayed: boolean): Content {
+    const { clock } = this.#deps
+    return deliver(content, { clock, call: this.call, key: this.place?.key ?? null, replayed, left: () => this.left })
+  }
+
+  /** How long a flight is kept going for a caller that leaves and will ask for the same again. */
+  #holdMs(): number {
+    const { sharing = NO_WISHES, timeoutSeconds = null } = this.call
+    if (this.place === null) return 0
+    if (sharing.idempotencyKey !== null) return FILL_MS
+    if (timeoutSeconds === null) return 0
+    // Whole seconds, rounded down: it has timed out if it leaves within the second after them.
+    const afterMs = this.#deps.clock.now() - this.#beganAt - timeoutSeconds * 1000
+    return afterMs > -TIMER_MS && afterMs < 1000 + TIMER_MS ? RETRY_MS : 0
   }
 
   #pipeWhole(bytes: Buffer): (sink: Sink) => boolean {
@@ -157,6 +201,15 @@ export class Caller implements Ticket, Owner {
     }
   }
 }
+
+/** Longest time for which an idempotent call goes on without anybody waiting for it. */
+const FILL_MS = 600_000
+/** SDKs come again within 8 s after a timeout (openai-node: 0.5 s, doubled, at most 8 s). */
+const RETRY_MS = 10_000
+/** What a timer of a client, and the way from it, may take more or less. */
+const TIMER_MS = 250
+
+const COUNTED = { hit: 'hits', miss: 'misses', coalesced: 'coalesced', bypass: 'bypassed' } as const
 
 const NO_HEADERS: Readonly<Record<string, string>> = Object.freeze({})
 

@@ -1,8 +1,8 @@
 import type { CallHandle, Facts, Receiver, ReplyHead, Upstream } from '@loopgate/cerebras'
 import { type Clock, fault, type LoopgateError } from '@loopgate/service-kit'
 import type { Flight } from '../flight/flight.ts'
-import type { Log } from '../flight/log.ts'
-import { factsOfDocument, type Kind, type Recording } from '../shape/recording.ts'
+import { record } from '../flight/record.ts'
+import { factsOfDocument, type Kind } from '../shape/recording.ts'
 import type { GenerationCall } from '../types.ts'
 import { requestBytes } from './request-bytes.ts'
 import { StreamReader } from './stream-reader.ts'
@@ -96,15 +96,4 @@ function notACompletion(bytes: Buffer): LoopgateError {
   const text = bytes.toString('utf8').trim()
   const cut = text === '' || (text.startsWith('{') && !text.endsWith('}'))
   return fault(cut ? 'LG_UPSTREAM_TRUNCATED' : 'LG_UPSTREAM_ERROR', { cause: new Error('the reply is no completion') })
-}
-
-/** Everything in one piece of its own: the blocks are views of larger pieces that the socket gave. */
-function record(kind: Kind, { blocks }: Log, facts: Facts): Recording {
-  let offset = 0
-  let usageOnly: [number, number] | null = null
-  for (const block of blocks) {
-    if (block.usageOnly) usageOnly = [offset, block.bytes.length]
-    offset += block.bytes.length
-  }
-  return { kind, bytes: Buffer.concat(blocks.map(({ bytes }) => bytes)), usageOnly, usage: facts.usage }
 }

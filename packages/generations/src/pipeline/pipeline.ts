@@ -1,30 +1,48 @@
 import type { Upstream } from '@loopgate/cerebras'
-import type { Clock, Logger } from '@loopgate/service-kit'
+import { type Clock, fault, type FaultOptions, type Logger } from '@loopgate/service-kit'
 import type { Entry } from '../cache/entry.ts'
+import type { Families } from '../cache/families.ts'
 import type { Memory } from '../cache/memory.ts'
+import type { Statistics } from '../cache/statistics.ts'
 import type { Store } from '../cache/store.ts'
 import type { Coalescer } from '../flight/coalescer.ts'
 import { Flight } from '../flight/flight.ts'
 import { createFlusher } from '../flight/flusher.ts'
 import type { Metrics } from '../metrics.ts'
-import type { GenerationCall, Ticket } from '../types.ts'
+import type { ClaimMode } from '../replicas/claims.ts'
+import type { Replicas } from '../replicas/replicas.ts'
+import type { GenerationCall, ResumePoint, Ticket } from '../types.ts'
 import { ageSeconds, Caller } from './caller.ts'
-import { keyOf, type MakeKey } from './key.ts'
+import type { Identify, Place } from './identify.ts'
 import { callUpstream } from './lead.ts'
-import { plan, type Plan } from './plan.ts'
+import { plan, type SharedPlan } from './plan.ts'
 import type { Recall } from './recall.ts'
+import { createSeek } from './seek.ts'
 import { keep } from './settle.ts'
+
+const OTHER_REQUEST: FaultOptions = {
+  message: 'last-event-id: it belongs to another request',
+  param: 'last-event-id',
+}
+const GONE: FaultOptions = {
+  message: 'last-event-id: the generation is neither under way nor stored any more; ask again without it',
+  param: 'last-event-id',
+}
 
 export type PipelineDeps = {
   readonly upstream: Upstream
   readonly clock: Clock
   readonly logger: Logger
   readonly metrics: Metrics
-  readonly keyMaker: Promise<MakeKey>
+  readonly identify: Promise<Identify>
   readonly memory: Memory
   readonly store: Store | null
   readonly recall: Recall
+  readonly families: Families
+  readonly statistics: Statistics
   readonly coalescer: Coalescer
+  /** The other replicas; null without Redis. */
+  readonly replicas: Replicas | null
 }
 
 export type Pipeline = {
@@ -33,46 +51,64 @@ export type Pipeline = {
   readonly flights: () => number
 }
 
-type Shared = Extract<Plan, { shared: true }>
-
 /**
  * The stages of a generation, in order: plan, key, recall, join, lead, keep. Between looking for a
  * flight and leading one nothing waits, so equal calls always meet.
  */
-export function createPipeline(deps: PipelineDeps, { capBytes }: { capBytes: number }): Pipeline {
-  const { clock, coalescer, recall, metrics } = deps
-  const callerDeps = { clock, metrics, flusher: createFlusher(clock) }
+export function createPipeline(deps: PipelineDeps, { capBytes, ttlMs }: { capBytes: number; ttlMs: number }): Pipeline {
+  const { clock, coalescer, recall, metrics, replicas } = deps
+  const callerDeps = { clock, metrics, statistics: deps.statistics, flusher: createFlusher(clock) }
   const leadDeps = { upstream: deps.upstream, clock }
-  const keepDeps = { ...deps, wallNow: clock.wallNow }
-  let makeKey: MakeKey | null = null
+  const keepDeps = { ...deps, wallNow: clock.wallNow, ttlMs }
+  const seek = replicas === null ? null : createSeek({ replicas, recall, metrics, serve })
+  let ready: Identify | null = null
   let flights = 0
-  void deps.keyMaker.then((made) => (makeKey = made))
+  void deps.identify.then((made) => (ready = made))
 
   return {
     generate(call) {
       const caller = new Caller(callerDeps, call)
       const planned = plan(call)
-      if (!planned.shared) lead(caller, null, false)
-      else if (makeKey !== null) share(caller, planned, makeKey)
-      else void deps.keyMaker.then((made) => share(caller, planned, made))
+      if (!planned.shared) lead(caller, null, 'force')
+      else if (ready !== null) identify(caller, planned, ready)
+      else void deps.identify.then((made) => identify(caller, planned, made))
       return caller
     },
     flights: () => flights,
   }
 
-  function share(caller: Caller, { sampleIndex, reuse, maxAgeSeconds }: Shared, made: MakeKey): void {
-    let key: string
+  /** Stage 2: at once where nothing has to be looked up, so that equal calls meet. */
+  function identify(caller: Caller, planned: SharedPlan, made: Identify): void {
     try {
-      key = keyOf(made, caller.call, sampleIndex)
+      const place = made.identify(caller.call, planned)
+      if ('key' in place) share(caller, planned, place)
+      else place.then((found) => share(caller, planned, found)).catch((error: unknown) => caller.refuse(error))
     } catch (error) {
-      return caller.refuse(error)
+      caller.refuse(error)
     }
-    caller.identify(key, sampleIndex)
-    if (!reuse) return lead(caller, key, false)
+  }
+
+  /** Stage 3: a stored answer that is near, else the flight. */
+  function share(caller: Caller, { reuse, maxAgeSeconds }: SharedPlan, place: Place): void {
+    if (caller.left) return
+    const { key } = place
+    caller.place = place
+    const resume = caller.call.delivery?.resume ?? null
+    if (resume !== null) return takeUp(caller, key, resume)
+    if (!reuse) return lead(caller, key, 'force')
     const near = recall.near(key, maxAgeSeconds)
     if (near !== null) caller.replay(near)
     else if (maxAgeSeconds === null) join(caller, key, false)
     else void recallAlone(caller, key, maxAgeSeconds)
+  }
+
+  /** Goes on with a generation that lives, here or on another replica, as a flight or an entry; never begins one. */
+  function takeUp(caller: Caller, key: string, resume: ResumePoint): void {
+    if (resume.key !== key) return caller.refuse(fault('LG_CONFLICT', OTHER_REQUEST))
+    const near = recall.near(key, null)
+    const flight = coalescer.find(key)
+    if (near !== null) caller.replay(near)
+    else if (flight === undefined || !caller.sit(flight, 'coalesced')) lead(caller, key, 'peek')
   }
 
   /** Whoever sets an age looks into Redis for itself: a flight may find an answer that is too old. */
@@ -86,26 +122,21 @@ export function createPipeline(deps: PipelineDeps, { capBytes }: { capBytes: num
   function join(caller: Caller, key: string, freshOnly: boolean): void {
     const flight = coalescer.find(key)
     const willDo = flight !== undefined && (flight.calling || !freshOnly)
-    if (!willDo || !caller.sit(flight, 'coalesced')) lead(caller, key, !freshOnly)
+    if (!willDo || !caller.sit(flight, 'coalesced')) lead(caller, key, freshOnly ? 'fresh' : 'any')
   }
 
-  /** Stage 5: a flight of its own; a caller whose key has none takes it alone. */
-  function lead(caller: Caller, key: string | null, lookFirst: boolean): void {
+  /** Stage 5: a flight of its own, led here or elsewhere; a caller whose key has none takes it alone. */
+  function lead(caller: Caller, key: string | null, mode: ClaimMode): void {
     if (caller.left) return
     const flight = new Flight({ shared: key !== null, capBytes, closed: (ended) => close(caller, key, ended) })
     flights++
-    if (key !== null) coalescer.lead(key, flight)
+    // One that only takes up another must not be found by those who would begin one.
+    if (key !== null && mode !== 'peek') coalescer.lead(key, flight)
     caller.sit(flight, key === null ? 'bypass' : 'miss')
-    if (lookFirst && key !== null) void look(caller, key, flight)
-    else callUpstream(leadDeps, caller.call, flight)
-  }
-
-  /** Looks into Redis on behalf of everybody who has joined meanwhile, and calls the upstream if nothing is there. */
-  async function look(caller: Caller, key: string, flight: Flight): Promise<void> {
-    const entry = await recall.far(key, null)
-    if (flight.abandoned) return
-    if (entry !== null) serve(flight, entry)
-    else callUpstream(leadDeps, caller.call, flight)
+    const call = () =>
+      mode === 'peek' ? flight.fail(fault('LG_NOT_FOUND', GONE)) : callUpstream(leadDeps, caller.call, flight)
+    if (key === null || seek === null) call()
+    else void seek(flight, key, mode, call)
   }
 
   function serve(flight: Flight, { recording, createdAtMs }: Entry): void {
@@ -116,13 +147,16 @@ export function createPipeline(deps: PipelineDeps, { capBytes }: { capBytes: num
   }
 
   /** Stage 6, once a flight can no longer be joined: keeps the answer and counts what it cost. */
-  function close({ call }: Caller, key: string | null, flight: Flight): void {
+  function close(caller: Caller, key: string | null, flight: Flight): void {
+    const { call } = caller
     flights--
-    if (flight.head?.source === 'upstream') {
-      metrics.tokens(call.tenant, 'upstream', flight.end?.facts.usage ?? null)
-      // A flight that a caller without patience for old answers has replaced is old by now.
-      if (key !== null && coalescer.find(key) === flight) keep(keepDeps, call, key, flight)
-    }
-    if (key !== null) coalescer.release(key, flight)
+    const source = flight.head?.source
+    if (source === 'upstream') metrics.tokens(call.tenant, 'upstream', flight.end?.facts.usage ?? null)
+    if (key === null) return
+    // A flight that a caller without patience for old answers has replaced is old by now.
+    const keeps = source !== 'cache' && coalescer.find(key) === flight
+    const stored = keeps ? keep(keepDeps, caller, key, flight, replicas?.led.tokenOf(flight) ?? null) : null
+    replicas?.led.end(flight, stored)
+    coalescer.release(key, flight)
   }
 }

@@ -8,6 +8,8 @@ export type Recall = {
   readonly near: (key: string, maxAgeSeconds: number | null) => Entry | null
   /** From Redis. */
   readonly far: (key: string, maxAgeSeconds: number | null) => Promise<Entry | null>
+  /** From what a claim has brought from Redis. */
+  readonly brought: (key: string, value: Buffer | null) => Promise<Entry | null>
 }
 
 /** Stage 3: a stored answer, first from memory, then from Redis. */
@@ -37,6 +39,14 @@ export function createRecall({
       metrics.recalled('redis', found)
       return found ? entry : null
     },
+    brought,
+  }
+
+  async function brought(key: string, value: Buffer | null): Promise<Entry | null> {
+    const entry = value === null || store === null ? null : await store.read(key, value)
+    if (entry !== null) memory.set(key, entry)
+    metrics.recalled('redis', entry !== null)
+    return entry
   }
 
   function isYoung({ createdAtMs }: Entry, maxAgeSeconds: number | null): boolean {

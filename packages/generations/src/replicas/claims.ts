@@ -3,8 +3,11 @@ import { generationKey } from '../cache/keys.ts'
 import { flightKey } from './keys.ts'
 import { scripted } from './scripts.ts'
 
-/** `any` takes what is stored, `fresh` only a flight under way, `force` leads whatever there is. */
-export type ClaimMode = 'any' | 'fresh' | 'force'
+/**
+ * `any` takes what is stored, `fresh` only a flight under way, `force` leads whatever there is;
+ * `peek` takes either of the first two and never leads.
+ */
+export type ClaimMode = 'any' | 'fresh' | 'force' | 'peek'
 
 /** Who gives the answer of a key. */
 export type Claim =
@@ -43,6 +46,8 @@ export function createClaims(
 ): Claims {
   return {
     async claim(key, mode, dead) {
+      // Nobody could follow a replica that is nowhere to be found.
+      if (address() === '') return mode === 'any' || mode === 'peek' ? await look(key) : null
       const reply = await connection.attempt((redis) =>
         scripted(redis).lgClaimBuffer(
           generationKey(prefix, key),
@@ -68,6 +73,11 @@ export function createClaims(
     async release({ key, token }) {
       await connection.attempt((redis) => scripted(redis).lgRelease(flightKey(prefix, key), token, FENCE_MS))
     },
+  }
+
+  async function look(key: string): Promise<Claim | null> {
+    const value = await connection.attempt((redis) => redis.getBuffer(generationKey(prefix, key)))
+    return value === null ? null : { kind: 'hit', value }
   }
 }
 

@@ -13,7 +13,7 @@ const MAX_PAYLOAD_BYTES = 65 * 1024 * 1024
 
 const headSchema = z.object({ kind: z.enum(['stream', 'document']) })
 const endSchema = z.object({
-  finishReasons: z.array(z.string()),
+  finishReasons: z.array(z.string()).readonly(),
   usage: usageSchema.nullable(),
   done: z.boolean(),
 })
@@ -33,10 +33,10 @@ export type PeerEnd = z.infer<typeof endSchema>
 
 /** What arrives, in order: a head, blocks, then an end or a fault. */
 export type FrameTaker = {
-  readonly onHead: (head: PeerHead) => void
-  readonly onBlock: (bytes: Buffer, usageOnly: boolean) => void
-  readonly onEnd: (end: PeerEnd) => void
-  readonly onFault: (error: LoopgateError) => void
+  readonly head: (head: PeerHead) => void
+  readonly block: (bytes: Buffer, usageOnly: boolean) => void
+  readonly end: (end: PeerEnd) => void
+  readonly fault: (error: LoopgateError) => void
 }
 
 export const ALIVE = frame(KINDS.alive, Buffer.alloc(0))
@@ -106,10 +106,10 @@ export class FrameReader {
   }
 
   #take(kind: number, payload: Buffer): void {
-    if (kind === KINDS.block || kind === KINDS.usageBlock) this.#taker.onBlock(payload, kind === KINDS.usageBlock)
-    else if (kind === KINDS.head) this.#taker.onHead(headSchema.parse(JSON.parse(payload.toString())))
-    else if (kind === KINDS.end) this.#taker.onEnd(endSchema.parse(JSON.parse(payload.toString())))
-    else if (kind === KINDS.fault) this.#taker.onFault(readFault(payload))
+    if (kind === KINDS.block || kind === KINDS.usageBlock) this.#taker.block(payload, kind === KINDS.usageBlock)
+    else if (kind === KINDS.head) this.#taker.head(headSchema.parse(JSON.parse(payload.toString())))
+    else if (kind === KINDS.end) this.#taker.end(endSchema.parse(JSON.parse(payload.toString())))
+    else if (kind === KINDS.fault) this.#taker.fault(readFault(payload))
     else if (kind !== KINDS.alive) throw new Error(`a frame of kind ${kind}`)
   }
 }

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs'
-import type { Cluster, Redis } from 'ioredis'
+import type { Redis } from 'ioredis'
 
-/** A connection to one Redis or to a cluster. */
-export type Client = Redis | Cluster
+/** A connection to one Redis, or to a cluster seen as one: the same commands, each for keys of one slot. */
+export type Client = Redis
 
 type Arg = string | number | Buffer
 type Run<Reply> = (...args: Arg[]) => Promise<Reply>

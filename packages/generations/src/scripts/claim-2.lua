@@ -1,12 +1,13 @@
 -- Answers who gives the answer of a key: Redis, the caller, or another replica.
 -- KEYS: 1 the stored generation, 2 its flight {token, leader, until}. Both carry the key's hash tag.
--- ARGV: 1 mode: `any` takes what is stored, `fresh` only a flight under way, `force` neither
+-- ARGV: 1 mode: `any` takes what is stored, `fresh` only a flight under way, `force` neither,
+--         `peek` either, but never the lead
 --       2 address of the caller's replica, 3 lease in ms, 4 how long the flight is remembered, ms
 --       5 a token whose leader was found dead, or ''
--- Result: {'hit', value} | {'lead', token} | {'follow', address, token}
+-- Result: {'hit', value} | {'lead', token} | {'follow', address, token} | {'none'}
 -- Atomic because looking and taking the lead are one step: of any number of callers without an
 -- answer one gets the lead, and everybody who comes later finds it.
-if ARGV[1] == 'any' then
+if ARGV[1] == 'any' or ARGV[1] == 'peek' then
   local value = redis.call('GET', KEYS[1])
   if value then return { 'hit', value } end
 end
@@ -17,6 +18,7 @@ local token = flight[1]
 if ARGV[1] ~= 'force' and token and token ~= ARGV[5] and tonumber(flight[3]) > now then
   return { 'follow', flight[2], token }
 end
+if ARGV[1] == 'peek' then return { 'none' } end
 -- Tokens grow even if the flight was forgotten in between: they come from the clock.
 local fresh = time[1] * 1000000 + time[2]
 if token and tonumber(token) >= fresh then fresh = tonumber(token) + 1 end

@@ -29,15 +29,22 @@ export function asStream(surface: Surface, recording: Recording, includeUsage: b
   return Buffer.concat([bytes.subarray(0, offset), bytes.subarray(offset + length)])
 }
 
-const WHOLE = new Set(['stop', 'tool_calls'])
+const WHOLE: ReadonlySet<string> = new Set(['stop', 'tool_calls'])
+const WHOLE_OR_LENGTH: ReadonlySet<string> = new Set([...WHOLE, 'length'])
 const TOOL_CALLS = Buffer.from('"tool_calls"')
 
 /**
- * Whether an answer may be given again: every choice ended by itself (not by length, a filter or an
- * error), and the arguments of its tool calls are JSON.
+ * Whether an answer may be given again: every choice ended by itself (not by a filter or an error,
+ * nor by length unless that is wanted), and the arguments of its tool calls are JSON.
  */
-export function isWorthKeeping(surface: Surface, recording: Recording, finishReasons: readonly string[]): boolean {
-  if (finishReasons.length === 0 || !finishReasons.every((reason) => WHOLE.has(reason))) return false
+export function isWorthKeeping(
+  surface: Surface,
+  recording: Recording,
+  finishReasons: readonly string[],
+  keepsLength = false,
+): boolean {
+  const ends = keepsLength ? WHOLE_OR_LENGTH : WHOLE
+  if (finishReasons.length === 0 || !finishReasons.every((reason) => ends.has(reason))) return false
   if (!recording.bytes.includes(TOOL_CALLS)) return true
   const reply = parseObject(asDocument(surface, recording).toString('utf8'))
   return objects(reply?.['choices']).every(argumentsAreJson)

@@ -1,0 +1,103 @@
+import type { CallHandle, Peers, Receiver } from '@loopgate/cerebras'
+import { type Clock, fault, type LoopgateError } from '@loopgate/service-kit'
+import type { Flight } from '../flight/flight.ts'
+import { record } from '../flight/record.ts'
+import type { Kind } from '../shape/recording.ts'
+import { FrameReader, type FrameTaker, type PeerEnd, type PeerHead } from './frames.ts'
+
+export type Followed = {
+  readonly address: string
+  readonly path: string
+  readonly headers: readonly string[]
+}
+
+/**
+ * Feeds a flight from the replica that leads it: the same blocks, the same facts, the same fault.
+ * `lost` is told once if the leader is gone, or refuses, before that.
+ */
+export function follow(
+  { peers, clock }: { peers: Peers; clock: Clock },
+  flight: Flight,
+  { address, path, headers }: Followed,
+  lost: (error: LoopgateError) => void,
+): void {
+  const follower = new Follower(flight, clock, lost)
+  const call = peers.open({ address, path, headers, receiver: follower })
+  follower.take(call)
+}
+
+class Follower implements Receiver, FrameTaker {
+  readonly #flight: Flight
+  readonly #clock: Clock
+  readonly #lost: (error: LoopgateError) => void
+  readonly #reader = new FrameReader(this)
+  #call: CallHandle | null = null
+  #kind: Kind = 'document'
+  #over = false
+
+  constructor(flight: Flight, clock: Clock, lost: (error: LoopgateError) => void) {
+    this.#flight = flight
+    this.#clock = clock
+    this.#lost = lost
+  }
+
+  take(call: CallHandle): void {
+    this.#call = call
+    if (this.#over) call.abort()
+    else this.#flight.attach(call)
+  }
+
+  onBytes(bytes: Buffer): void {
+    if (this.#over) return
+    try {
+      this.#reader.push(bytes)
+    } catch (error) {
+      this.#giveUp(error)
+    }
+  }
+
+  /** The reply's own head says nothing; the flight's comes in a frame. */
+  onHead(): void {}
+
+  onEnd(): void {
+    this.#giveUp(new Error('the stream between replicas was cut'))
+  }
+
+  onFault(error: LoopgateError): void {
+    this.#giveUp(error)
+  }
+
+  head({ kind }: PeerHead): void {
+    this.#kind = kind
+    this.#flight.open({
+      source: 'peer',
+      kind,
+      headers: {},
+      at: this.#clock.now(),
+      ageSeconds: null,
+      attempts: 0,
+      queueMs: 0,
+    })
+  }
+
+  block(bytes: Buffer, usageOnly: boolean): void {
+    this.#flight.append(bytes, usageOnly)
+  }
+
+  end(facts: PeerEnd): void {
+    this.#over = true
+    this.#flight.complete(facts, this.#flight.whole ? record(this.#kind, this.#flight.log, facts) : null)
+  }
+
+  fault(error: LoopgateError): void {
+    this.#over = true
+    this.#flight.fail(error)
+  }
+
+  #giveUp(cause: unknown): void {
+    if (this.#over) return
+    this.#over = true
+    this.#call?.abort()
+    this.#lost(fault('LG_REPLICA_LOST', { cause }))
+  }
+}

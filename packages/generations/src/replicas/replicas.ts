@@ -1,0 +1,124 @@
+import type { Peers } from '@loopgate/cerebras'
+import type { Clock, Logger, LoopgateError } from '@loopgate/service-kit'
+import type { Connection } from '../cache/connection.ts'
+import type { Flight } from '../flight/flight.ts'
+import { createFlusher } from '../flight/flusher.ts'
+import type { Sink } from '../types.ts'
+import { type Claim, type ClaimMode, createClaims } from './claims.ts'
+import { follow } from './follow.ts'
+import { createLed, type Led } from './led.ts'
+import { PeerSeat } from './peer-seat.ts'
+import { createReplicaRegistry, type Replica } from './registry.ts'
+import { createPeerSecret, type PeerSecret } from './secret.ts'
+
+/** Leases of leaders: as short as a stalled event loop allows, since a dead leader is noticed by its sockets first. */
+const LEASE_MS = 3000
+const RENEW_MS = 1000
+
+/** Header with which a replica proves that it belongs to the installation. */
+export const PEER_PROOF_HEADER = 'x-loopgate-peer'
+/** Where replicas read each other's flights, followed by the key. */
+export const FLIGHTS_PATH = '/internal/flights'
+
+/** This replica among the others. */
+export type Replicas = {
+  /** Who gives the answer of a key; null while Redis is away: each leads for itself then. */
+  readonly claim: (key: string, mode: ClaimMode, dead: string | null) => Promise<Claim | null>
+  readonly lead: (flight: Flight, key: string, token: string) => void
+  /** Gives up a lead that is not wanted any more. */
+  readonly release: (key: string, token: string) => void
+  /** Feeds a flight from its leader; `lost` is told if that is gone. */
+  readonly follow: (flight: Flight, key: string, claim: Followable, lost: (error: LoopgateError) => void) => void
+  readonly led: Pick<Led, 'tokenOf' | 'end' | 'find'>
+  /**
+   * Gives a flight that is led here to another replica, from its first byte. `null` if the proof is
+   * wrong or there is no such flight; else the way to say that the other has gone.
+   */
+  readonly serve: (request: PeerRequest, sink: Sink) => (() => void) | null
+  readonly announce: (address: string) => Promise<void>
+  readonly peers: () => readonly Replica[]
+  readonly close: () => Promise<void>
+}
+
+type Followable = Extract<Claim, { kind: 'follow' }>
+
+export type PeerRequest = { readonly key: string; readonly token: string; readonly proof: string }
+
+export type ReplicasDeps = {
+  readonly connection: Connection
+  readonly peers: Peers
+  readonly clock: Clock
+  readonly logger: Logger
+  readonly secret: Promise<string>
+}
+
+export type ReplicasOptions = {
+  readonly id: string
+  readonly prefix: string
+  /** After this long without a heartbeat a replica counts as gone. */
+  readonly ttlMs: number
+  readonly onPeers: (peers: readonly Replica[]) => void
+  readonly leaseMs?: number
+}
+
+export function createReplicas(deps: ReplicasDeps, options: ReplicasOptions): Replicas {
+  const { clock, peers } = deps
+  const { id, prefix, ttlMs, leaseMs = LEASE_MS } = options
+  let address = ''
+  let secret: PeerSecret | null = null
+  void deps.secret.then((installation) => (secret = createPeerSecret(installation)))
+  const flusher = createFlusher(clock)
+  const claims = createClaims(deps, { prefix, leaseMs, address: () => address })
+  const registry = createReplicaRegistry(deps, {
+    prefix,
+    id,
+    ttlMs,
+    changed(others) {
+      peers.keepOnly(others.map((other) => other.address))
+      options.onPeers(others)
+    },
+  })
+  const led = createLed(
+    { clock, claims },
+    { renewMs: Math.min(RENEW_MS, leaseMs / 3), watched: () => registry.peers().length > 0 },
+  )
+
+  return {
+    async claim(key, mode, dead) {
+      const claim = await claims.claim(key, mode, dead)
+      if (claim?.kind !== 'follow' || claim.address !== address) return claim
+      // Led here, and yet nothing to join: it has just ended and is on its way into Redis, has
+      // outgrown its bound, or this address had another process before.
+      await led.settled(key, claim.token)
+      return await claims.claim(key, mode, claim.token)
+    },
+    lead: (flight, key, token) => led.add(flight, { key, token }),
+    release: (key, token) => void claims.release({ key, token }),
+    follow(flight, key, claim, lost) {
+      const path = `${FLIGHTS_PATH}/${encodeURIComponent(key)}?token=${encodeURIComponent(claim.token)}`
+      const proof = secret?.sign(key, claim.token) ?? ''
+      follow(deps, flight, { address: claim.address, path, headers: [PEER_PROOF_HEADER, proof] }, lost)
+    },
+    led,
+    serve({ key, token, proof }, sink) {
+      if (secret === null || !secret.verify(key, token, proof)) return null
+      const flight = led.find(key, token)
+      if (flight === undefined) return null
+      const seat = new PeerSeat(flight, sink, flusher, led.unseat)
+      // One that has ended is still told from the beginning; one that has outgrown its bound is not.
+      if (flight.end === null && !flight.join(seat)) return null
+      led.seat(seat)
+      seat.wake()
+      return () => seat.leave()
+    },
+    async announce(where) {
+      address = where
+      await registry.announce(where)
+    },
+    peers: registry.peers,
+    async close() {
+      await registry.leave()
+      await peers.close()
+    },
+  }
+}
