@@ -14,6 +14,9 @@ export const ROOT = dirname(dirname(dirname(fileURLToPath(import.meta.url))))
 const PNPM = 'pnpm@12.21.0'
 const NODE_MAJOR = 24
 
+/** How soon it is noticed that the npm that started us has died. */
+const PARENT_CHECK_MS = 500
+
 const say = (text) => process.stderr.write(`loopgate: ${text}\n`)
 
 /** Ends the process with one clear sentence instead of a stack. */
@@ -85,5 +88,8 @@ export function runPinned(script, args = process.argv.slice(2), env = {}) {
       if (signal !== 'SIGINT' || !process.stdin.isTTY) child.kill(signal)
     })
   }
+  // npm runs us through a shell that passes no signals on: when it dies, we are the ones to notice.
+  const parent = process.ppid
+  setInterval(() => process.ppid !== parent && child.kill('SIGTERM'), PARENT_CHECK_MS).unref()
   child.on('exit', (code, signal) => process.exit(signal ? 128 + constants.signals[signal] : (code ?? 1)))
 }
