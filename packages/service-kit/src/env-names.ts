@@ -32,7 +32,7 @@ export const ENV_NAMES: Readonly<Record<string, EnvName>> = {
   LOOPGATE_API_KEYS: {
     used: 'gateway',
     default: '[]',
-    text: 'JSON list of {tenant, name, sha256, scopes}; sha256 is the hex digest of the key',
+    text: 'JSON list of {tenant, name, sha256, scopes, cache?}; sha256 is the hex digest of the key, cache the defaults {scope?, ttlSeconds?, mode?}',
   },
   LOOPGATE_RUNNER_TOKEN: { used: 'gateway, sandbox-runner', default: '-', text: 'Token with which runners attach' },
   LOOPGATE_CACHE_SECRET: {
@@ -41,6 +41,11 @@ export const ENV_NAMES: Readonly<Record<string, EnvName>> = {
     text: 'Secret of the installation that cache keys are made with; the same on every replica',
   },
   LOOPGATE_CACHE_TTL_SECONDS: { used: 'gateway', default: '604800', text: 'How long a generation is kept' },
+  LOOPGATE_CACHE_SHARED: {
+    used: 'gateway',
+    default: 'false',
+    text: 'Whether tenants may share generations with each other where both ask for it',
+  },
   LOOPGATE_CACHE_MEMORY_BYTES: { used: 'gateway', default: '67108864', text: 'Size of the in-process cache' },
   LOOPGATE_UPSTREAM_URL: { used: 'gateway', default: 'https://api.cerebras.ai', text: 'Origin of the Cerebras API' },
   LOOPGATE_UPSTREAM_FIRST_BYTE_MS: { used: 'gateway', default: '60000', text: 'Longest wait for the upstream headers' },

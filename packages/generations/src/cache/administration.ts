@@ -1,4 +1,4 @@
-import { canonicalForm, fieldDigests, sampleOf } from '@loopgate/cache-key'
+import { canonicalForm, fieldDigests, isKey, sampleOf } from '@loopgate/cache-key'
 import type { CacheCounters, CacheEntryView, Explanation, VerdictRecord, VerdictRequest } from '@loopgate/contracts'
 import { fault } from '@loopgate/service-kit'
 import type { Coalescer } from '../flight/coalescer.ts'
@@ -110,7 +110,7 @@ export function createAdministration(deps: AdministrationDeps): Administration {
 
   /** The entry of a key, if it may be seen by whoever asks and has not been purged. */
   async function own({ tenant, admin }: Asker, key: string): Promise<Entry> {
-    const entry = await peek(key)
+    const entry = isKey(key) ? await peek(key) : null
     if (entry === null) throw noSuchEntry()
     const { scope, namespace } = entry.facts
     const mine = scope === tenant || (admin && scope === SHARED_SCOPE)

@@ -9,7 +9,7 @@ export type Writer = {
    * its reply, or to null if it was given up. `bytes` is what it holds until then.
    */
   readonly write: <T>(bytes: number, send: (redis: Client) => Promise<T>) => Promise<T | null>
-  /** Resolves when nothing waits any more, or after `ms`. */
+  /** Resolves when nothing waits any more, or after `ms`; much sooner if Redis cannot be reached. */
   readonly flush: (ms: number) => Promise<void>
   readonly close: () => void
 }
@@ -57,7 +57,7 @@ export function createWriter({ clock, logger }: { clock: Clock; logger: Logger }
       if (waiting === 0) return
       const { promise, resolve } = Promise.withResolvers<void>()
       idle = [...idle, resolve]
-      const cancel = clock.after(ms, resolve)
+      const cancel = clock.after(redis.status === 'ready' ? ms : ms / 10, resolve)
       await promise
       cancel()
     },

@@ -69,12 +69,18 @@ export function createPipeline(deps: PipelineDeps, { capBytes, ttlMs }: { capByt
     generate(call) {
       const caller = new Caller(callerDeps, call)
       const planned = plan(call)
-      if (!planned.shared) lead(caller, null, 'force')
+      if (!planned.shared) alone(caller)
       else if (ready !== null) identify(caller, planned, ready)
       else void deps.identify.then((made) => identify(caller, planned, made))
       return caller
     },
     flights: () => flights,
+  }
+
+  /** What is not shared goes straight through, and there is nothing of it to go on with. */
+  function alone(caller: Caller): void {
+    if (caller.call.delivery?.resume) caller.refuse(fault('LG_CONFLICT', OTHER_REQUEST))
+    else lead(caller, null, 'force')
   }
 
   /** Stage 2: at once where nothing has to be looked up, so that equal calls meet. */

@@ -1,3 +1,4 @@
+import { sampleOf } from '@loopgate/cache-key'
 import type { GenerationCall, Sharing } from '../types.ts'
 
 /** What may be done to answer a call. */
@@ -43,8 +44,10 @@ const WHY = {
  * 0, an explicit seed, a sample that the caller names, or a repetition of one call. Anything else
  * goes straight through, since a caller that asks again wants another answer.
  */
-export function plan({ body, sampleIndex, freshness, headers, sharing = NO_WISHES }: GenerationCall): Plan {
+export function plan({ body, sampleIndex, freshness, headers, sharing = NO_WISHES, delivery }: GenerationCall): Plan {
   const { choose, idempotencyKey } = sharing
+  // Whoever goes on with a stream that was chosen for it has been told which one that was.
+  const resumed = choose !== null && delivery?.resume ? sampleOf(delivery.resume.key) : null
   if (freshness.noStore) return BYPASS.noStore
   const forbidden =
     typeof body['n'] === 'number' && body['n'] > 1
@@ -62,7 +65,7 @@ export function plan({ body, sampleIndex, freshness, headers, sharing = NO_WISHE
   return {
     shared: true,
     why: alone ? WHY.idempotent : named ? WHY.sample : WHY.repeats,
-    sample: choose ?? sampleIndex ?? 0,
+    sample: resumed ?? choose ?? sampleIndex ?? 0,
     alone,
     reuse: alone || !freshness.noCache,
     maxAgeSeconds: alone ? null : freshness.maxAgeSeconds,

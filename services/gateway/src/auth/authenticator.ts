@@ -1,5 +1,5 @@
 import { hash, timingSafeEqual } from 'node:crypto'
-import type { ConfiguredKey, Principal, Scope } from '@loopgate/contracts'
+import type { CacheDefaults, ConfiguredKey, Principal, Scope } from '@loopgate/contracts'
 import type { Secret } from '@loopgate/service-kit'
 
 export type Authenticator = {
@@ -18,7 +18,7 @@ const sha256 = (text: string): Buffer => hash('sha256', text, 'buffer')
 export function createAuthenticator(keys: readonly ConfiguredKey[], runnerToken?: Secret): Authenticator {
   const known: Known[] = keys.map((key) => ({
     digest: Buffer.from(key.sha256, 'hex'),
-    principal: principal(key.tenant, key.name, key.scopes),
+    principal: principal(key.tenant, key.name, key.scopes, key.cache),
   }))
   if (runnerToken !== undefined) {
     known.push({ digest: sha256(runnerToken.reveal()), principal: principal('runners', 'runner token', ['runner']) })
@@ -35,8 +35,8 @@ export function createAuthenticator(keys: readonly ConfiguredKey[], runnerToken?
   }
 }
 
-function principal(tenant: string, name: string, scopes: readonly Scope[]): Principal {
-  return Object.freeze({ tenant, name, scopes: new Set(scopes) })
+function principal(tenant: string, name: string, scopes: readonly Scope[], cache?: CacheDefaults): Principal {
+  return Object.freeze({ tenant, name, scopes: new Set(scopes), ...(cache !== undefined && { cache }) })
 }
 
 /** Whether a principal may do what needs this scope; `admin` may do everything. */

@@ -1,8 +1,9 @@
 import { NORMALISED_HEADER, type Surface } from '@loopgate/contracts'
-import type { Generations, Ticket } from '@loopgate/generations'
+import type { GenerationCall, Generations, Ticket } from '@loopgate/generations'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { normalise } from './normalise/normalise.ts'
-import { readWishes } from './request-headers.ts'
+import { bad } from './header-values.ts'
+import { readWishes, type Wishes } from './request-headers.ts'
 import { send } from './send.ts'
 
 /** Answers a completion that the door has authenticated and validated. Faults go to the scope's error handler. */
@@ -15,6 +16,18 @@ export function complete(
   answer(generations, surface, request, reply).catch((error: unknown) => reply.send(error))
 }
 
+/** A generation call from what the door has read. */
+export function callOf(
+  surface: Surface,
+  tenant: string,
+  body: Record<string, unknown>,
+  bytes: Buffer | null,
+  wishes: Wishes,
+): GenerationCall {
+  const { sampleIndex, freshness, sharing, delivery, timeoutSeconds, forwarded: headers } = wishes
+  return { surface, tenant, body, bytes, sampleIndex, freshness, sharing, delivery, timeoutSeconds, headers }
+}
+
 /** The stages, in order: wishes of the headers, normalising, the generation, sending. */
 async function answer(
   generations: Generations,
@@ -23,19 +36,14 @@ async function answer(
   reply: FastifyReply,
 ): Promise<void> {
   const body = request.body as Record<string, unknown>
-  const wishes = readWishes(request.headers)
+  const { tenant, cache } = request.principal
+  const wishes = readWishes(request.headers, cache)
+  if (wishes.delivery.resume !== null && body['stream'] !== true) throw bad('last-event-id', 'only with stream: true')
   const normalised = normalise(surface, body, wishes.strict)
   if (normalised.length > 0) void reply.header(NORMALISED_HEADER, normalised.join(', '))
 
-  const ticket = generations.generate({
-    surface,
-    tenant: request.principal.tenant,
-    body,
-    bytes: normalised.length === 0 ? request.rawBody : null,
-    sampleIndex: wishes.sampleIndex,
-    freshness: wishes.freshness,
-    headers: wishes.forwarded,
-  })
+  const bytes = normalised.length === 0 ? request.rawBody : null
+  const ticket = generations.generate(callOf(surface, tenant, body, bytes, wishes))
   leaveWithCaller(ticket, reply)
   send(await ticket.ready, reply)
 }

@@ -3,6 +3,7 @@ import {
   CACHE_HEADER,
   KEY_HEADER,
   QUEUE_MS_HEADER,
+  ROLE_HEADER,
   SAMPLE_HEADER,
   UPSTREAM_MS_HEADER,
 } from '@loopgate/contracts'
@@ -10,10 +11,11 @@ import type { Generation } from '@loopgate/generations'
 
 /** What every answer says about how it was come by. */
 export function replyHeaders(generation: Generation): Record<string, string> {
-  const { outcome, key, sampleIndex, ageSeconds, attempts, queueMs, upstreamMs, headers } = generation
+  const { outcome, role, key, sampleIndex, ageSeconds, attempts, queueMs, upstreamMs, headers } = generation
   const said: Record<string, string> = {
     ...headers,
     [CACHE_HEADER]: outcome,
+    [ROLE_HEADER]: role,
     [ATTEMPTS_HEADER]: String(attempts),
     [QUEUE_MS_HEADER]: milliseconds(queueMs),
     [UPSTREAM_MS_HEADER]: milliseconds(upstreamMs),

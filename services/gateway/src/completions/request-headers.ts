@@ -1,39 +1,102 @@
 import type { IncomingHttpHeaders } from 'node:http'
-import { MODE_HEADER, SAMPLE_HEADER } from '@loopgate/contracts'
+import {
+  CACHE_LENGTH_HEADER,
+  CACHE_SCOPE_HEADER,
+  CACHE_TTL_HEADER,
+  type CacheDefaults,
+  IDEMPOTENCY_HEADER,
+  MODE_HEADER,
+  REPLAY_HEADER,
+  RESUMABLE_HEADER,
+  SAMPLE_HEADER,
+} from '@loopgate/contracts'
 import { FORWARDED_HEADERS, type ForwardedHeaders } from '@loopgate/cerebras'
-import type { Freshness } from '@loopgate/generations'
-import { fault } from '@loopgate/service-kit'
+import type { Delivery, Freshness, ResumePoint, Sharing } from '@loopgate/generations'
+import { bad, choice, wholeNumber } from './header-values.ts'
 
 /** What the headers of a completion request say. */
 export type Wishes = {
   readonly sampleIndex: number | null
   readonly freshness: Freshness
+  readonly sharing: Sharing
+  readonly delivery: Delivery
+  /** The client's own time limit, if it tells. */
+  readonly timeoutSeconds: number | null
   /** Fields that the upstream refuses are refused here instead of removed. */
   readonly strict: boolean
   readonly forwarded: ForwardedHeaders
 }
 
 const NO_WISH: Freshness = Object.freeze({ noStore: false, noCache: false, maxAgeSeconds: null })
+const NO_STORE: Freshness = Object.freeze({ ...NO_WISH, noStore: true })
+const AS_IT_COMES: Delivery = Object.freeze({ resumable: false, resume: null, eventsPerSecond: null })
 const NO_HEADERS: ForwardedHeaders = Object.freeze({})
+const NO_DEFAULTS: CacheDefaults = Object.freeze({})
 const PRINTABLE = /^[\x20-\x7e]{1,512}$/
 
+const MAX_SAMPLE = 999_999_999
+const MAX_TTL_SECONDS = 366 * 86_400
+/** Faster than any reader; beyond it a pace is none. */
+const MAX_EVENTS_PER_SECOND = 100_000
+
 /**
- * Reads the headers that steer a completion.
- * @throws LoopgateError LG_BAD_REQUEST that names the header
+ * Reads the headers that steer a completion; the API key's defaults hold where they say nothing.
+ * @throws LoopgateError LG_BAD_REQUEST that names the header and what it takes
  */
-export function readWishes(headers: IncomingHttpHeaders): Wishes {
+export function readWishes(headers: IncomingHttpHeaders, defaults: CacheDefaults = NO_DEFAULTS): Wishes {
+  const sample = headers[SAMPLE_HEADER]
+  const choose = sample === 'any' || sample === 'best' || sample === 'new' ? sample : null
+  const sampleIndex = choose === null ? sampleNumber(sample) : null
+  const sharing = sharingOf(headers, choose, defaults)
+  const named = sample !== undefined || sharing.idempotencyKey !== null
+  const wished = freshness(headers['cache-control'])
+  if (wished.noStore && sharing.idempotencyKey !== null) {
+    throw bad(IDEMPOTENCY_HEADER, 'not together with cache-control: no-store, which keeps nothing to give again')
+  }
   return {
-    sampleIndex: sampleIndex(headers[SAMPLE_HEADER]),
-    freshness: freshness(headers['cache-control']),
-    strict: strict(headers[MODE_HEADER]),
+    sampleIndex,
+    freshness: defaults.mode === 'off' && !named ? NO_STORE : wished,
+    sharing,
+    delivery: deliveryOf(headers),
+    timeoutSeconds: timeout(headers['x-stainless-timeout']),
+    strict: choice(headers, MODE_HEADER, ['strict']) !== null,
     forwarded: forwarded(headers),
   }
 }
 
-function sampleIndex(value: string | string[] | undefined): number | null {
+function sampleNumber(value: string | string[] | undefined): number | null {
   if (value === undefined) return null
   if (typeof value === 'string' && /^\d{1,9}$/.test(value)) return Number(value)
-  throw bad(SAMPLE_HEADER, 'expected a whole number from 0 to 999999999')
+  throw bad(SAMPLE_HEADER, `expected a whole number from 0 to ${MAX_SAMPLE}, any, best or new`)
+}
+
+function sharingOf(headers: IncomingHttpHeaders, choose: Sharing['choose'], defaults: CacheDefaults): Sharing {
+  const scope = choice(headers, CACHE_SCOPE_HEADER, ['tenant', 'shared']) ?? defaults.scope ?? 'tenant'
+  const ttl = wholeNumber(headers, CACHE_TTL_HEADER, 1, MAX_TTL_SECONDS, 'seconds') ?? defaults.ttlSeconds ?? null
+  const keepsLength = choice(headers, CACHE_LENGTH_HEADER, ['store']) !== null
+  return { choose, scope, ttlSeconds: ttl, keepsLength, idempotencyKey: idempotencyKey(headers[IDEMPOTENCY_HEADER]) }
+}
+
+function idempotencyKey(value: string | string[] | undefined): string | null {
+  if (value === undefined) return null
+  if (typeof value === 'string' && /^[\x21-\x7e]{1,255}$/.test(value)) return value
+  throw bad(IDEMPOTENCY_HEADER, 'expected 1 to 255 printable characters without spaces')
+}
+
+function deliveryOf(headers: IncomingHttpHeaders): Delivery {
+  const resume = resumePoint(headers['last-event-id'])
+  const resumable = choice(headers, RESUMABLE_HEADER, ['true']) !== null || resume !== null
+  const eventsPerSecond = wholeNumber(headers, REPLAY_HEADER, 1, MAX_EVENTS_PER_SECOND, 'events per second')
+  if (!resumable && eventsPerSecond === null) return AS_IT_COMES
+  return { resumable, resume, eventsPerSecond }
+}
+
+function resumePoint(value: string | string[] | undefined): ResumePoint | null {
+  if (value === undefined) return null
+  const found = /^([0-9a-f]{64}):(\d{1,9})(?::([0-9a-f]{12}))?$/.exec(String(value))
+  const [, key, after, mark = null] = found ?? []
+  if (key === undefined) throw bad('last-event-id', 'expected an id of a resumable stream, <key>:<number>:<mark>')
+  return { key, after: Number(after), mark }
 }
 
 /** Directives of RFC 9111, section 5.2.1; those that mean nothing here are ignored, as it says. */
@@ -52,10 +115,9 @@ function freshness(value: string | undefined): Freshness {
   return { noStore, noCache, maxAgeSeconds }
 }
 
-function strict(value: string | string[] | undefined): boolean {
-  if (value === undefined) return false
-  if (value === 'strict') return true
-  throw bad(MODE_HEADER, 'expected strict')
+/** Not ours, and only a hint: what is no number is none. */
+function timeout(value: string | string[] | undefined): number | null {
+  return typeof value === 'string' && /^\d{1,6}$/.test(value) ? Number(value) : null
 }
 
 function forwarded(headers: IncomingHttpHeaders): ForwardedHeaders {
@@ -65,12 +127,4 @@ function forwarded(headers: IncomingHttpHeaders): ForwardedHeaders {
     if (typeof value === 'string' && PRINTABLE.test(value)) (found ??= {})[name] = value
   }
   return found ?? NO_HEADERS
-}
-
-function bad(header: string, expected: string): Error {
-  return fault('LG_BAD_REQUEST', {
-    message: `${header}: ${expected}`,
-    param: header,
-    issues: [{ path: header, expected }],
-  })
 }

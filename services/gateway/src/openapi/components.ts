@@ -1,8 +1,11 @@
 import {
+  cacheEntrySchema,
+  cacheStatisticsSchema,
   checkResultSchema,
   checkSchema,
   executionRequestSchema,
   executionResultSchema,
+  explanationSchema,
   iterationRecordSchema,
   limitsSchema,
   loopEventSchema,
@@ -12,6 +15,7 @@ import {
   problemSchema,
   runnerListSchema,
   runnerViewSchema,
+  verdictRecordSchema,
 } from '@loopgate/contracts'
 import type { OpenAPIV3_1 } from 'openapi-types'
 import { z } from 'zod'
@@ -33,6 +37,10 @@ const NAMED = {
   LoopEvent: loopEventSchema,
   Runner: runnerViewSchema,
   RunnerList: runnerListSchema,
+  CacheStatistics: cacheStatisticsSchema,
+  CacheEntry: cacheEntrySchema,
+  CacheVerdict: verdictRecordSchema,
+  CacheExplanation: explanationSchema,
 } as const
 
 /** Names the shared schemas. May be called again; the registry is zod's, of the process. */

@@ -1,4 +1,4 @@
-import { Counter, Histogram, SECONDS_BUCKETS, type Clock, type Registry } from '@loopgate/service-kit'
+import { Counter, createTally, Histogram, SECONDS_BUCKETS, type Clock, type Registry } from '@loopgate/service-kit'
 import fp from 'fastify-plugin'
 
 /** What a reply counts as whose caller left before its end; nginx's number for it. */
@@ -26,8 +26,15 @@ export const httpMetrics = fp<{ registry: Registry; clock: Clock }>(
       registers: [registry],
     })
 
+    const retries = createTally(registry, {
+      name: 'loopgate_client_retries_total',
+      help: 'Requests that an SDK sent again (x-stainless-retry-count above 0), by route template',
+      labelNames: ['route'],
+    })
+
     app.addHook('onRequest', (request, reply, done) => {
       if (request.ws) return done()
+      if (Number(request.headers['x-stainless-retry-count']) > 0) retries.add(1, request.routeOptions.url ?? 'unknown')
       const start = clock.now()
       const { raw } = reply
       // Not onResponse: that is not called for a caller who leaves early.

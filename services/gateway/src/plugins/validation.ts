@@ -20,9 +20,9 @@ export function zodValidation(app: FastifyInstance): void {
 /** Longest list of faults in one reply. */
 const MAX_ISSUES = 20
 
-/** A 400 that names every field at fault and what was expected of it. */
-function refusal(issues: readonly Issue[]): Error {
-  const listed = issues.flatMap((issue) => explain(issue, [])).slice(0, MAX_ISSUES)
+/** A 400 that names every field at fault and what was expected of it; `within` is where the value stood. */
+export function refusal(issues: readonly Issue[], within: readonly string[] = []): Error {
+  const listed = issues.flatMap((issue) => explain(issue, within)).slice(0, MAX_ISSUES)
   const text = listed.map(({ path, expected }) => `${path === '' ? 'the body' : path}: ${expected}`).join('; ')
   const param = listed[0]?.path ?? ''
   return fault('LG_BAD_REQUEST', { message: text, issues: listed, ...(param !== '' && { param }) })
