@@ -20,6 +20,8 @@ import { httpMetrics } from './plugins/http-metrics.ts'
 import { jsonBody } from './plugins/json-body.ts'
 import { requestIdHeader } from './plugins/request-id.ts'
 import { zodValidation } from './plugins/validation.ts'
+import { announce } from './replicas/announce.ts'
+import { flightRoutes } from './replicas/routes.ts'
 import { runnerRoutes } from './runners/routes.ts'
 import type { Services } from './services.ts'
 
@@ -37,11 +39,13 @@ export async function buildApp(services: Services): Promise<App> {
   await app.register(expectContinue)
   await app.register(jsonBody)
   await app.register(graceful, services)
+  await app.register(announce, services)
 
   await app.register(async (scope: App) => {
     errorShape(scope, openaiShape)
     zodValidation(scope)
     operationsRoutes(scope, services)
+    flightRoutes(scope, services)
   })
 
   await app.register(

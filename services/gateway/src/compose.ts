@@ -1,4 +1,4 @@
-import { createUpstream } from '@loopgate/cerebras'
+import { createPeers, createUpstream } from '@loopgate/cerebras'
 import { createGenerations } from '@loopgate/generations'
 import { connectRedis, createLoopStore, type Redis } from '@loopgate/loop-store'
 import { createSliceProducer } from '@loopgate/work-queue'
@@ -10,6 +10,7 @@ import type { LoopServices } from './loops/loop-services.ts'
 import { observeLoops } from './loops/metrics.ts'
 import { createDrain } from './operations/drain.ts'
 import { createRunnerHub } from './runners/hub.ts'
+import { CONNECT_PATH } from './runners/routes.ts'
 import type { Services } from './services.ts'
 
 /** What no operator sets but tests do. */
@@ -27,10 +28,11 @@ const HELLO_MS = 5_000
 export function compose(config: Config, logger: Logger, tuning: Tuning = {}): Services {
   const clock = tuning.clock ?? systemClock
   const registry = createRegistry()
+  const gatewayId = newId('gateway')
   const hub = createRunnerHub(
     { clock, logger },
     {
-      gatewayId: newId('gateway'),
+      gatewayId,
       heartbeatMs: tuning.heartbeatMs ?? HEARTBEAT_MS,
       helloMs: tuning.helloMs ?? HELLO_MS,
     },
@@ -50,8 +52,11 @@ export function compose(config: Config, logger: Logger, tuning: Tuning = {}): Se
     },
   )
   const generations = createGenerations(
-    { upstream, clock, logger, registry },
+    { upstream, peers: createPeers({ clock }), clock, logger, registry },
     {
+      replicaId: gatewayId,
+      replicaTtlMs: config.LOOPGATE_REPLICA_TTL_MS,
+      onPeers: (peers) => hub.setPeers(peers.map(({ address }) => runnerAddress(address))),
       redisUrl: config.LOOPGATE_REDIS_URL ?? null,
       keyPrefix: config.LOOPGATE_KEY_PREFIX,
       ttlSeconds: config.LOOPGATE_CACHE_TTL_SECONDS,
@@ -74,12 +79,19 @@ export function compose(config: Config, logger: Logger, tuning: Tuning = {}): Se
     loops,
     upstream,
     generations,
+    advertiseUrl: config.LOOPGATE_ADVERTISE_URL ?? null,
     loopsStatus: () => (redis === null ? 'none' : redis.status === 'ready' ? 'up' : 'down'),
     async close() {
       await Promise.all([loops?.close(), generations.close(), upstream.close()])
       redis?.disconnect()
     },
   }
+}
+
+/** Where runners attach to the replica at this address. */
+function runnerAddress(address: string): string {
+  const { href } = new URL(CONNECT_PATH.slice(1), `${address.replace(/\/$/, '')}/`)
+  return href.replace(/^http/, 'ws')
 }
 
 function composeLoops(

@@ -13,6 +13,8 @@ const HOUR_MS = 3_600_000
 const configSchema = z.object({
   LOOPGATE_HOST: z.string().default('127.0.0.1'),
   LOOPGATE_PORT: number(0, 65_535, 8080),
+  LOOPGATE_ADVERTISE_URL: originSchema.optional(),
+  LOOPGATE_REPLICA_TTL_MS: number(1000, HOUR_MS, 6000),
   LOOPGATE_LOG_LEVEL: logLevelSchema,
   LOOPGATE_REDIS_URL: redisUrlSchema.optional(),
   LOOPGATE_QUEUE_REDIS_URL: redisUrlSchema.optional(),

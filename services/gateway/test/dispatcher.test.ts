@@ -26,6 +26,7 @@ function fakeHub() {
     views: () => [],
     offers: (tier) => runners.some(({ connection }) => connection.info.tiers.includes(tier)),
     size: () => runners.length,
+    setPeers() {},
     drain() {},
     close() {},
   }

@@ -52,6 +52,9 @@ export function createLinks(deps: LinksDeps): Links {
         deps.onWelcome(gatewayId)
         for (const peer of peers) add(peer, false)
       },
+      onPeers: (peers) => {
+        for (const peer of peers) add(peer, false)
+      },
       onFrame: (frame) => {
         if (link.gatewayId !== null) deps.onFrame(link.gatewayId, frame)
       },

@@ -13,7 +13,7 @@ import { createOutbox } from './outbox.ts'
 
 type Welcome = Extract<GatewayFrame, { type: 'welcome' }>
 /** Frames about work. */
-export type WorkFrame = Exclude<GatewayFrame, { type: 'welcome' } | { type: 'ping' }>
+export type WorkFrame = Exclude<GatewayFrame, { type: 'welcome' } | { type: 'ping' } | { type: 'peers' }>
 
 /** One socket to a gateway, from the dial to its end. */
 export type GatewaySocket = {
@@ -24,6 +24,8 @@ export type GatewaySocket = {
 
 export type SocketEvents = {
   readonly onWelcome: (welcome: Welcome) => void
+  /** The gateway knows other replicas than when it said welcome. */
+  readonly onPeers: (urls: readonly string[]) => void
   readonly onFrame: (frame: WorkFrame) => void
   /** The socket is gone; called exactly once. `code` is null if it never opened. */
   readonly onGone: (code: number | null, reason: string) => void
@@ -92,8 +94,9 @@ export function dialGateway(
   const take = (frame: GatewayFrame) => {
     if (frame.type === 'ping') return outbox.push({ type: 'pong' })
     if (frame.type !== 'welcome') {
-      if (welcomed) events.onFrame(frame)
-      else close(CLOSE_CODES.protocolError, 'welcome comes first')
+      if (!welcomed) close(CLOSE_CODES.protocolError, 'welcome comes first')
+      else if (frame.type === 'peers') events.onPeers(frame.peers)
+      else events.onFrame(frame)
       return
     }
     if (welcomed || frame.version !== PROTOCOL_VERSION) {

@@ -38,6 +38,8 @@ export type ConnectionOptions = {
   readonly heartbeatMs: number
   /** Longest wait for the greeting. */
   readonly helloMs: number
+  /** WebSocket URLs of the other replicas. */
+  readonly peers: () => readonly string[]
 }
 
 const MISSED_HEARTBEATS = 3
@@ -98,7 +100,7 @@ export function acceptRunner(
       type: 'welcome',
       version: PROTOCOL_VERSION,
       gatewayId: options.gatewayId,
-      peers: [],
+      peers: [...options.peers()],
       heartbeatMs: options.heartbeatMs,
     })
     stopTimer = clock.after(options.heartbeatMs, beat)

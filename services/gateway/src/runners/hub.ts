@@ -31,6 +31,8 @@ export type RunnerHub = {
   /** Whether any attached runner announced the tier, and the language if one is given. */
   readonly offers: (tier: Isolation, language?: Language) => boolean
   readonly size: () => number
+  /** The other replicas have changed: attached runners are told, and those that attach later. */
+  readonly setPeers: (urls: readonly string[]) => void
   /** Asks the runners to expect nothing more from this replica. */
   readonly drain: () => void
   /** Ends every socket. */
@@ -53,9 +55,10 @@ export function hasRoom(runner: Runner, now: number): boolean {
 /** Keeps the sockets of the attached runners. `bind` must be called before the first socket. */
 export function createRunnerHub(
   { clock, logger }: { clock: Clock; logger: Logger },
-  options: ConnectionOptions,
+  options: Omit<ConnectionOptions, 'peers'>,
 ): RunnerHub & { bind: (events: RunnerEvents) => void } {
   const byId = new Map<string, Runner>()
+  let peers: readonly string[] = []
   let events: RunnerEvents = { onAttached() {}, onFrame() {}, onLost() {} }
 
   const attach = (connection: Connection): void => {
@@ -77,22 +80,27 @@ export function createRunnerHub(
       events = bound
     },
     accept(socket) {
-      acceptRunner(socket, clock, options, {
-        onHello: attach,
-        onFrame(connection, frame) {
-          const runner = find(connection)
-          if (runner === undefined) return
-          if (frame.type === 'draining') runner.draining = true
-          else events.onFrame(runner, frame)
+      acceptRunner(
+        socket,
+        clock,
+        { ...options, peers: () => peers },
+        {
+          onHello: attach,
+          onFrame(connection, frame) {
+            const runner = find(connection)
+            if (runner === undefined) return
+            if (frame.type === 'draining') runner.draining = true
+            else events.onFrame(runner, frame)
+          },
+          onGone(connection, reason) {
+            const runner = find(connection)
+            if (runner === undefined) return
+            byId.delete(runner.id)
+            logger.info({ runnerId: runner.id, reason, leases: runner.leases.size }, 'runner gone')
+            events.onLost(runner, reason)
+          },
         },
-        onGone(connection, reason) {
-          const runner = find(connection)
-          if (runner === undefined) return
-          byId.delete(runner.id)
-          logger.info({ runnerId: runner.id, reason, leases: runner.leases.size }, 'runner gone')
-          events.onLost(runner, reason)
-        },
-      })
+      )
     },
     runners: () => byId.values(),
     size: () => byId.size,
@@ -110,6 +118,10 @@ export function createRunnerHub(
         if (tiers.includes(tier) && speaks) return true
       }
       return false
+    },
+    setPeers(urls) {
+      peers = urls
+      for (const { connection } of byId.values()) connection.send({ type: 'peers', peers: [...urls] })
     },
     drain() {
       for (const { connection } of byId.values()) connection.send({ type: 'drain' })
