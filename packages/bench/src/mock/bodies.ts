@@ -6,7 +6,7 @@
 /** Size of the JSON reply. Measured: about the size of a short code answer. */
 const JSON_BYTES = 1021
 /** Size of one framed event, as of one that carries a few tokens. */
-export const EVENT_BYTES = 156
+const EVENT_BYTES = 156
 
 const HEAD = '"created":1795000001,"model":"gpt-oss-120b"'
 const USAGE =
@@ -25,7 +25,7 @@ export function jsonReply(): Buffer {
 }
 
 /** Head of a reply that streams. */
-export const STREAM_HEAD = Buffer.from(
+const STREAM_HEAD = Buffer.from(
   'HTTP/1.1 200 OK\r\ncontent-type: text/event-stream; charset=utf-8\r\ntransfer-encoding: chunked\r\n\r\n',
 )
 

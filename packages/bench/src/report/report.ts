@@ -11,7 +11,7 @@ export type Row = { readonly case: string; readonly target: string; readonly lab
   | { readonly unavailable: string }
 )
 
-export type Unavailable = {
+type Unavailable = {
   readonly case: string
   readonly target: string
   readonly label: string

@@ -1,7 +1,9 @@
+import { coalescingTable } from '../report/coalescing-table.ts'
 import { table } from '../report/table.ts'
+import { coalescingBench } from './coalescing.ts'
 import { gatewayBench, type GatewayOptions } from './gateway.ts'
 
-export type Finished = { readonly json: unknown; readonly text: string }
+type Finished = { readonly json: unknown; readonly text: string }
 export type Scenario = { readonly title: string; readonly run: (options: GatewayOptions) => Promise<Finished> }
 
 /** What `npm run bench -- <name>` knows. */
@@ -11,6 +13,13 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
     run: async (options) => {
       const json = await gatewayBench(options)
       return { json, text: table(json) }
+    },
+  },
+  coalescing: {
+    title: 'equal calls at one moment, 1 to 5,000 callers over 1 to 4 replicas, with and without coalescing',
+    run: async (options) => {
+      const json = await coalescingBench(options)
+      return { json, text: coalescingTable(json) }
     },
   },
 }

@@ -1,0 +1,71 @@
+import { createHash, randomBytes } from 'node:crypto'
+import { join } from 'node:path'
+import { freePort } from '@loopgate/testkit/redis'
+import { startPinned, type Pinned } from '../measure/pinned.ts'
+
+/** A Redis without persistence, for the cache alone. */
+export async function startRedis(program: string, core: number, logFolder: string): Promise<Pinned & { url: string }> {
+  const port = await freePort()
+  const redis = startPinned(
+    'redis',
+    core,
+    [program, '--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no'],
+    { logFolder },
+  )
+  return { ...redis, url: `redis://127.0.0.1:${port}` }
+}
+
+/** What gateways that belong together share. */
+export type Installation = {
+  readonly key: string
+  readonly runnerToken: string
+  readonly cacheSecret: string
+}
+
+export const newInstallation = (): Installation => ({
+  key: `lgk-${randomBytes(24).toString('hex')}`,
+  runnerToken: randomBytes(24).toString('hex'),
+  cacheSecret: randomBytes(24).toString('hex'),
+})
+
+export type GatewayPlace = {
+  readonly name: string
+  readonly core: number
+  readonly node: string
+  readonly root: string
+  readonly folder: string
+  readonly redisUrl: string
+  readonly upstream: string
+}
+
+/** Loopgate's gateway as it ships, on one core; resolves once it answers. */
+export async function startGateway(place: GatewayPlace, shared: Installation): Promise<Pinned & { origin: string }> {
+  const port = await freePort()
+  const sha256 = createHash('sha256').update(shared.key).digest('hex')
+  const gateway = startPinned(
+    place.name,
+    place.core,
+    [place.node, join(place.root, 'services/gateway/src/server.ts')],
+    {
+      logFolder: place.folder,
+      env: {
+        NODE_ENV: 'production',
+        LOOPGATE_PORT: String(port),
+        LOOPGATE_REDIS_URL: place.redisUrl,
+        LOOPGATE_API_KEYS: JSON.stringify([{ tenant: 'bench', name: 'bench', sha256, scopes: ['complete'] }]),
+        LOOPGATE_RUNNER_TOKEN: shared.runnerToken,
+        LOOPGATE_CACHE_SECRET: shared.cacheSecret,
+        LOOPGATE_UPSTREAM_URL: place.upstream,
+        CEREBRAS_API_KEY: 'csk-bench',
+      },
+    },
+  )
+  const origin = `http://127.0.0.1:${port}`
+  try {
+    await gateway.answers(`${origin}/healthz`)
+  } catch (error) {
+    await gateway.stop()
+    throw error
+  }
+  return { ...gateway, origin }
+}
