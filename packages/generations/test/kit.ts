@@ -19,6 +19,7 @@ type BenchOptions = {
   readonly flightBytes?: number
   readonly ttlSeconds?: number
   readonly idleMs?: number
+  readonly allowShared?: boolean
 }
 
 /** Generations before an upstream whose every byte the test decides. Several may share one Redis. */
@@ -38,6 +39,7 @@ export async function bench(t: Test, answer: (call: ScratchCall) => unknown, opt
         redisUrl: store?.url ?? null,
         keyPrefix: store?.keyPrefix ?? 'none',
         ttlSeconds: options.ttlSeconds ?? 3600,
+        allowShared: options.allowShared ?? false,
         memoryBytes: options.memoryBytes ?? 8 * 1024 * 1024,
         flightBytes: options.flightBytes ?? 1024 * 1024,
         ...(options.secret === null ? {} : { secret: new Secret(options.secret ?? 'secret') }),

@@ -1,0 +1,39 @@
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import type { Test } from 'tap'
+import { FLIGHTS_PATH, type Generations, PEER_PROOF_HEADER } from '../src/index.ts'
+
+/** Puts generations on the network, as the gateway does, and announces them to the others. */
+export async function onNetwork(t: Test, generations: Generations) {
+  const server = createServer((request, response) => {
+    const url = new URL(request.url ?? '', 'http://localhost')
+    const key = decodeURIComponent(url.pathname.slice(FLIGHTS_PATH.length + 1))
+    const proof = String(request.headers[PEER_PROOF_HEADER])
+    const leave = generations.serve({ key, token: url.searchParams.get('token') ?? '', proof }, response)
+    if (leave === null) return void response.writeHead(404).end()
+    response.on('close', leave)
+    response.flushHeaders()
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  t.teardown(() => {
+    server.close()
+    server.closeAllConnections()
+  })
+  await generations.announce(`http://127.0.0.1:${(server.address() as AddressInfo).port}`)
+  return {
+    generations,
+    /** Cuts every connection to it; new ones are taken. */
+    cut: () => server.closeAllConnections(),
+  }
+}
+
+/** Waits for what cannot be awaited. */
+export async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
+  const deadline = Date.now() + 10_000
+  while (!(await holds())) {
+    if (Date.now() > deadline) throw new Error('did not come about within 10 s')
+    await new Promise((resolve) => setTimeout(resolve, 5))
+  }
+}
