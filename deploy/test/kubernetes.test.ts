@@ -151,7 +151,7 @@ t.test('an outage of Redis or of the upstream restarts no gateway, and a drain h
   t.end()
 })
 
-t.test('evictions take one pod at a time, and the autoscaler never goes below two', (t) => {
+t.test('evictions leave at least one of each, and the autoscalers never go below two', (t) => {
   const budgets = ofKind<Manifest & { spec: { maxUnavailable: number } }>('PodDisruptionBudget')
   t.strictSame(budgets.map(({ metadata }) => metadata.name).sort(), ['gateway', 'loop-worker', 'sandbox-runner'])
   for (const { metadata, spec } of budgets) t.equal(spec.maxUnavailable, 1, metadata.name)
@@ -164,10 +164,7 @@ t.test('evictions take one pod at a time, and the autoscaler never goes below tw
       }
     }
   >('HorizontalPodAutoscaler')
-  t.strictSame(
-    scalers.map(({ metadata }) => metadata.name),
-    ['sandbox-runner'],
-  )
+  t.strictSame(scalers.map(({ metadata }) => metadata.name).sort(), ['gateway', 'sandbox-runner'])
   for (const { metadata, spec } of scalers) {
     t.ok(spec.minReplicas >= 2, metadata.name)
     t.ok(spec.behavior.scaleDown.stabilizationWindowSeconds >= 300, `${metadata.name}: streams are long`)
@@ -177,9 +174,14 @@ t.test('evictions take one pod at a time, and the autoscaler never goes below tw
   t.end()
 })
 
-t.test('the gateway is not scaled while a runner attaches to one replica only', (t) => {
-  const gateway = workloads.find(({ metadata }) => metadata.name === 'gateway')
-  t.equal(gateway?.spec.replicas, 1)
+t.test('every replica of the gateway is reached at its own address, by the others and by the runners', (t) => {
+  const container = workloads.find(({ metadata }) => metadata.name === 'gateway')?.spec.template.spec.containers[0]
+  const value = (name: string) => container?.env?.find((variable) => variable.name === name)
+  t.match(value('POD_IP'), { valueFrom: { fieldRef: { fieldPath: 'status.podIP' } } })
+  t.equal(value('LOOPGATE_ADVERTISE_URL')?.value, 'http://$(POD_IP):8080')
+  const policy = policies.find(({ metadata }) => metadata.name === 'gateway')
+  const peers = policy?.spec.egress?.filter(({ ports }) => ports.some(({ port }) => port === 8080))
+  t.match(peers, [{ to: [{ podSelector: { matchLabels: { [PRODUCT]: 'gateway' } } }] }])
   t.end()
 })
 
