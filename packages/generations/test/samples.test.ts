@@ -55,7 +55,10 @@ for (const [name, without] of [
       t.equal(generation.outcome, 'hit')
       seen.add(generation.sampleIndex)
     }
-    t.strictSame([...seen].sort(), [0, 5])
+    t.strictSame(
+      [...seen].sort((a, b) => Number(a) - Number(b)),
+      [0, 5],
+    )
     t.equal(server.calls.length, 2)
   })
 

@@ -3,7 +3,7 @@ import type { VerdictRecord } from '@loopgate/contracts'
 import type { Connection } from './connection.ts'
 import { familyKeys, generationKey } from './keys.ts'
 import { createLocalFamilies } from './local-families.ts'
-import { cacheScripts } from './scripts.ts'
+import { scripted, type Scripted } from '../replicas/scripts.ts'
 
 /** Which samples of a request are stored, and what was judged of them. Kept in Redis, here while it is away. */
 export type Families = {
@@ -83,7 +83,7 @@ export function createFamilies(
     },
   }
 
-  async function attempt<T>(run: (redis: ReturnType<typeof cacheScripts>) => Promise<T>): Promise<T | null> {
-    return connection === null ? null : await connection.attempt((redis) => run(cacheScripts(redis)))
+  async function attempt<T>(run: (redis: Scripted) => Promise<T>): Promise<T | null> {
+    return connection === null ? null : await connection.attempt((redis) => run(scripted(redis)))
   }
 }

@@ -2,7 +2,7 @@ import type { Clock } from '@loopgate/service-kit'
 import type { Connection } from './connection.ts'
 import { namespaceKeys } from './keys.ts'
 import type { Memory } from './memory.ts'
-import { cacheScripts } from './scripts.ts'
+import { scripted } from '../replicas/scripts.ts'
 
 /**
  * The version of each scope's namespace, which is part of every key: raising it purges the scope at
@@ -50,7 +50,7 @@ export function createNamespaces(
       memory.delete(key)
       if (connection === null) return true
       const [namespace, dropped] = namespaceKeys(prefix, scope)
-      const count = await connection.attempt((redis) => cacheScripts(redis).lgDrop(namespace, dropped, key, REMEMBERED))
+      const count = await connection.attempt((redis) => scripted(redis).lgDrop(namespace, dropped, key, REMEMBERED))
       return count !== null
     },
   }

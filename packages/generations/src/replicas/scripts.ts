@@ -14,6 +14,13 @@ export type Scripted = {
   readonly lgRelease: Run<number>
   readonly lgStore: Run<number>
   readonly lgBeat: Run<string[]>
+  readonly lgStored: Run<number>
+  readonly lgJudge: Run<number>
+  readonly lgChoose: Run<string | null>
+  readonly lgUnused: Run<number>
+  readonly lgFresh: Run<number>
+  readonly lgForget: Run<number>
+  readonly lgDrop: Run<number>
 }
 
 const folder = new URL('../scripts/', import.meta.url)
@@ -25,6 +32,13 @@ const SCRIPTS = [
   ['lgRelease', 'release', 1],
   ['lgStore', 'store', 2],
   ['lgBeat', 'beat', 2],
+  ['lgStored', 'stored', 3],
+  ['lgJudge', 'judge', 3],
+  ['lgChoose', 'choose', 1],
+  ['lgUnused', 'unused', 1],
+  ['lgFresh', 'fresh', 2],
+  ['lgForget', 'forget', 4],
+  ['lgDrop', 'drop', 2],
 ] as const
 
 const texts = SCRIPTS.map(([command, file, numberOfKeys]) => ({
@@ -33,7 +47,11 @@ const texts = SCRIPTS.map(([command, file, numberOfKeys]) => ({
   lua: readFileSync(new URL(`${file}-${numberOfKeys}.lua`, folder), 'utf8'),
 }))
 
-/** Makes the scripts commands of a connection; they are sent by hash, and by text where Redis does not know them. */
+/**
+ * Makes the scripts commands of a connection; they are sent by hash, and by text where Redis does not
+ * know them. To be called before the first command: a batch that has begun (auto-pipelining) does not
+ * know commands that are defined later, and ioredis 6.0 then throws where nobody can catch it.
+ */
 export function defineScripts(client: Client): void {
   for (const { command, numberOfKeys, lua } of texts) client.defineCommand(command, { numberOfKeys, lua })
 }
