@@ -40,6 +40,9 @@ t.test(
         if (status === 429 || status === 503) {
           t.match(reply.headers, { 'retry-after': '1', 'retry-after-ms': '1000' })
         } else t.notOk(reply.headers['retry-after'])
+        // What SDKs try again by themselves: 408, 409, 429 and from 500 on.
+        const tried = status === 409 || status === 429 || status >= 500
+        t.equal(reply.headers['x-should-retry'], tried && !retryable ? 'false' : undefined, code)
       }
     }
   },

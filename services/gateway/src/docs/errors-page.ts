@@ -22,6 +22,7 @@ and, for a refused body, \`errors\`: each field and what was expected of it. On 
 prefix it has the OpenAI shape, \`{error: {message, type, param, code}}\`, with the same members at the top level,
 where the Cerebras SDK reads them. The text of a 5xx is always that of this table; its cause stands in the log,
 under the request's id (\`x-request-id\`). Replies with 429 and 503 carry \`retry-after\` and \`retry-after-ms\`.
+Where SDKs would try again by themselves (409, 429, 5xx) and that cannot help, \`x-should-retry: false\` keeps them from it.
 
 An error of the upstream that concerns the caller keeps the upstream's status and text. Once the headers of a stream
 are out, an error is an event in it, and no \`[DONE]\` follows.

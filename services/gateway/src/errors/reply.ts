@@ -7,6 +7,12 @@ import { discardUnreadBody } from './unread-body.ts'
 /** Advice for a 429 or 503 that knows no better. */
 const DEFAULT_RETRY_AFTER_MS = 1_000
 
+/**
+ * What the OpenAI and Cerebras SDKs try again unless told otherwise (`shouldRetry` of openai 6.49.0
+ * and @cerebras/cerebras_cloud_sdk 1.91.0).
+ */
+const triedAgain = (status: number): boolean => [408, 409, 429].includes(status) || status >= 500
+
 /** Headers that an error carries whatever its body looks like. */
 function faultHeaders(fault: LoopgateError): Record<string, string> {
   const headers: Record<string, string> = {}
@@ -16,6 +22,7 @@ function faultHeaders(fault: LoopgateError): Record<string, string> {
     headers['retry-after'] = String(Math.ceil(ms / 1000))
     headers['retry-after-ms'] = String(ms)
   }
+  if (!fault.retryable && triedAgain(fault.statusCode)) headers['x-should-retry'] = 'false'
   return headers
 }
 
