@@ -1,6 +1,7 @@
 import fastify from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import type { App } from './app-type.ts'
+import { cacheRoutes } from './cache/routes.ts'
 import { completionsRoutes } from './completions/routes.ts'
 import { openaiShape, problemShape } from './errors/bodies.ts'
 import { notFound } from './errors/not-found.ts'
@@ -56,6 +57,7 @@ export async function buildApp(services: Services): Promise<App> {
       runnerRoutes(scope, services)
       loopRoutes(scope, services)
       eventRoutes(scope, services)
+      cacheRoutes(scope, services)
     },
     { prefix: '/api' },
   )

@@ -60,6 +60,7 @@ export function compose(config: Config, logger: Logger, tuning: Tuning = {}): Se
       redisUrl: config.LOOPGATE_REDIS_URL ?? null,
       keyPrefix: config.LOOPGATE_KEY_PREFIX,
       ttlSeconds: config.LOOPGATE_CACHE_TTL_SECONDS,
+      allowShared: config.LOOPGATE_CACHE_SHARED,
       memoryBytes: config.LOOPGATE_CACHE_MEMORY_BYTES,
       ...(config.LOOPGATE_CACHE_SECRET !== undefined && { secret: config.LOOPGATE_CACHE_SECRET }),
     },
@@ -79,6 +80,7 @@ export function compose(config: Config, logger: Logger, tuning: Tuning = {}): Se
     loops,
     upstream,
     generations,
+    tenants: [...new Set(config.LOOPGATE_API_KEYS.map(({ tenant }) => tenant))],
     advertiseUrl: config.LOOPGATE_ADVERTISE_URL ?? null,
     loopsStatus: () => (redis === null ? 'none' : redis.status === 'ready' ? 'up' : 'down'),
     async close() {

@@ -1,5 +1,5 @@
 import { configuredKeySchema } from '@loopgate/contracts'
-import { envInt, envJson, loadConfig, logLevelSchema, secretSchema } from '@loopgate/service-kit'
+import { envBool, envInt, envJson, loadConfig, logLevelSchema, secretSchema } from '@loopgate/service-kit'
 import { z } from 'zod'
 
 const originSchema = z.url({ protocol: /^https?$/, error: 'expected an http or https URL' })
@@ -26,6 +26,7 @@ const configSchema = z.object({
   LOOPGATE_RUNNER_TOKEN: secretSchema.optional(),
   LOOPGATE_CACHE_SECRET: secretSchema.optional(),
   LOOPGATE_CACHE_TTL_SECONDS: number(1, 366 * 86_400, 604_800),
+  LOOPGATE_CACHE_SHARED: envBool.default(false),
   LOOPGATE_CACHE_MEMORY_BYTES: number(0, 64 * 1024 ** 3, 64 * 1024 ** 2),
   LOOPGATE_UPSTREAM_URL: originSchema.default('https://api.cerebras.ai'),
   LOOPGATE_UPSTREAM_FIRST_BYTE_MS: number(1, HOUR_MS, 60_000),

@@ -19,6 +19,8 @@ export type Services = {
   readonly loops: LoopServices | null
   readonly upstream: Upstream
   readonly generations: Generations
+  /** Tenants that have an API key. */
+  readonly tenants: readonly string[]
   /** Where other replicas reach this one; null for the address that it is bound to. */
   readonly advertiseUrl: string | null
   /** State of the connection to the Redis of the loops. */

@@ -17,6 +17,8 @@ const ERROR_CODES: readonly ErrorCode[] = [
   'LG_WRONG_KEY',
   'LG_FORBIDDEN',
   'LG_MODEL_NOT_FOUND',
+  'LG_NOT_FOUND',
+  'LG_CONFLICT',
   'LG_TOO_LARGE',
   'LG_MEDIA_TYPE',
   'LG_RATE_LIMITED',
@@ -30,8 +32,11 @@ const ERROR_CODES: readonly ErrorCode[] = [
 const DESCRIPTION = `The body passes to the upstream; fields that Loopgate does not know pass too and are part of
 the key. With \`stream\` the reply is a server-sent event stream; an error after its headers is a chunk with
 finish_reason "error" and an \`error\` object, and no \`[DONE]\` follows. Requests with temperature 0, a \`seed\` or
-the header \`x-loopgate-sample\` share one generation with equal requests, under way or stored; \`cache-control\`
-(no-store, no-cache, max-age) limits that. \`x-loopgate-mode: strict\` refuses fields that would else be removed.`
+the header \`x-loopgate-sample\` (a number, any, best or new) share one generation with equal requests, under way or
+stored; \`cache-control\` (no-store, no-cache, max-age), \`x-loopgate-cache-ttl\`, \`x-loopgate-cache-scope\` and
+\`x-loopgate-cache-length\` say how. \`idempotency-key\` shares any request with its own repetitions.
+\`x-loopgate-resumable: true\` gives events ids, after which \`last-event-id\` resumes. \`x-loopgate-mode: strict\`
+refuses fields that would else be removed.`
 
 /** `POST /chat/completions` and `POST /completions`, under whichever prefix the scope has. */
 export async function completionsRoutes(app: App, { generations }: { generations: Generations }): Promise<void> {
