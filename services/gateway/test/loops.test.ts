@@ -120,6 +120,14 @@ t.test("a tenant's loops are listed newest first, page by page, each once, by st
   }
 })
 
+t.test('a call that takes no body may say that it sends JSON, as many clients do whatever they send', async (t) => {
+  const { id } = loopViewSchema.parse((await create()).json)
+  for (const action of ['resume', 'cancel']) {
+    const reply = await send(`${LOOPS}/${id}/${action}`, { method: 'POST', key: gw.apiKey, body: '' })
+    t.equal(reply.status, 200, `${action}: ${reply.text}`)
+  }
+})
+
 t.test('a queued loop is cancelled at once, and cancelling again changes nothing', async (t) => {
   const { id } = loopViewSchema.parse((await create()).json)
   for (let times = 0; times < 2; times += 1) {

@@ -12,7 +12,8 @@ declare module 'fastify' {
 
 /**
  * The one body format: JSON in UTF-8, not compressed (a small body could unfold to any size).
- * `__proto__` and `constructor.prototype` are refused.
+ * `__proto__` and `constructor.prototype` are refused. Where a route takes no body, none may come
+ * under the name of JSON: many clients send that header with every call.
  */
 export const jsonBody = fp(
   async (app) => {
@@ -20,6 +21,7 @@ export const jsonBody = fp(
     app.decorateRequest('rawBody', null)
     app.removeAllContentTypeParsers()
     app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, bytes: Buffer, done) => {
+      if (bytes.length === 0 && request.routeOptions.schema?.body === undefined) return done(null, undefined)
       const refused = refuse(request, bytes)
       if (refused !== null) return done(refused)
       request.rawBody = bytes
