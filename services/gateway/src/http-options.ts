@@ -4,6 +4,7 @@ import { shapeOf } from './errors/bodies.ts'
 import { onClientError } from './errors/connection.ts'
 import { replyWithFault } from './errors/reply.ts'
 import { requestId } from './plugins/request-id.ts'
+import { requestLogger } from './plugins/request-logger.ts'
 import { CONNECT_PATH } from './runners/routes.ts'
 
 /** A request that takes longer to arrive, headers and body, is a slow-loris or a broken peer. */
@@ -24,6 +25,7 @@ export function httpOptions(logger: Logger): FastifyHttpOptions<RawServerDefault
   return {
     loggerInstance: logger,
     logController: new LogController({ disableRequestLogging: true }),
+    childLoggerFactory: (_logger, bindings) => requestLogger(logger, bindings),
     genReqId: requestId,
     requestIdHeader: false,
     requestTimeout: REQUEST_TIMEOUT_MS,

@@ -32,6 +32,10 @@ export const httpMetrics = fp<{ registry: Registry; clock: Clock }>(
       labelNames: ['route'],
     })
 
+    // Looking a series up by its labels costs more than counting: each is looked up once.
+    const counters = once((route = '', method = '', status = '') => total.labels({ route, method, status }))
+    const timers = once((route = '', method = '') => seconds.labels({ route, method }))
+
     app.addHook('onRequest', (request, reply, done) => {
       if (request.ws) return done()
       if (Number(request.headers['x-stainless-retry-count']) > 0) retries.add(1, request.routeOptions.url ?? 'unknown')
@@ -41,11 +45,24 @@ export const httpMetrics = fp<{ registry: Registry; clock: Clock }>(
       raw.once('close', () => {
         const route = request.routeOptions.url ?? 'unknown'
         const method = METHODS.has(request.method) ? request.method : 'other'
-        total.inc({ route, method, status: raw.writableFinished ? raw.statusCode : CLIENT_CLOSED })
-        seconds.observe({ route, method }, (clock.now() - start) / 1000)
+        counters(route, method, String(raw.writableFinished ? raw.statusCode : CLIENT_CLOSED)).inc()
+        timers(route, method).observe((clock.now() - start) / 1000)
       })
       done()
     })
   },
   { name: 'http-metrics' },
 )
+
+/** Remembers what was made for the same labels, whose combinations have a bound. */
+function once<T>(make: (...labels: string[]) => T): (...labels: string[]) => T {
+  const made = new Map<string, T>()
+  return (...labels) => {
+    const key = labels.join(' ')
+    const known = made.get(key)
+    if (known !== undefined) return known
+    const fresh = make(...labels)
+    made.set(key, fresh)
+    return fresh
+  }
+}
