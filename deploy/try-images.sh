@@ -16,14 +16,16 @@ project=$work/project
 # shellcheck source=deploy/try/engine.sh
 . deploy/try/engine.sh
 
+need_programs podman buildah runc docker-compose debootstrap
+configure_engine
 if [ "${1:-}" = --clean ]; then
-  podman system reset --force >/dev/null 2>&1 || true
+  podman rm -af >/dev/null
+  podman rmi -af >/dev/null
+  podman volume prune -f >/dev/null
   rm -rf "$work"
   exit 0
 fi
 
-need_programs podman buildah runc docker-compose debootstrap
-configure_engine
 . deploy/try/images.sh
 make_base_image
 build_images

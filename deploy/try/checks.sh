@@ -14,7 +14,7 @@ check() {
 
 OURS="gateway worker runner sim"
 ALL="$OURS redis-cache redis-queue prometheus"
-gateway=http://127.0.0.1:18080
+gateway=http://127.0.0.1:$gateway_port
 container() { echo "loopgate-try_$1_1"; }
 inside() { name=$1; shift; podman exec "$(container "$name")" "$@"; }
 # call <key> <path> <body> <more of curl>
@@ -63,7 +63,7 @@ only_its_token() {
 }
 policy() { inside "$1" redis-cli config get maxmemory-policy | grep -qx "$2" && inside "$1" redis-cli config get appendonly | grep -qx "$3"; }
 scraped() {
-  curl -sf "http://127.0.0.1:19090/api/v1/query?query=up" | grep -q "\"job\":\"$1\"},\"value\":\[[0-9.]*,\"1\"\]"
+  curl -sf "http://127.0.0.1:$prometheus_port/api/v1/query?query=up" | grep -q "\"job\":\"$1\"},\"value\":\[[0-9.]*,\"1\"\]"
 }
 loopback_only() { podman port -a | grep -v '127\.0\.0\.1:' && return 1 || return 0; }
 state() { podman inspect -f "{{.State.$2}}" "$(container "$1")"; }

@@ -2,6 +2,8 @@
 
 PARTS="gateway worker redis-cache redis-queue prometheus sim"
 engine=
+gateway_port=${TRY_GATEWAY_PORT:-38080}
+prometheus_port=${TRY_PROMETHEUS_PORT:-39090}
 
 # The files of the project in a folder of their own, so that an .env of the user's is left alone.
 start_stack() {
@@ -9,7 +11,7 @@ start_stack() {
   mkdir -p "$project"
   cp -r docker-compose.yml deploy "$project"/
   sh "$project/deploy/make-env.sh" --sim >/dev/null
-  printf 'GATEWAY_PORT=18080\nPROMETHEUS_PORT=19090\nSIM_TOKENS_PER_SECOND=0\n' >> "$project/.env"
+  printf 'GATEWAY_PORT=%s\nPROMETHEUS_PORT=%s\nSIM_TOKENS_PER_SECOND=0\n' "$gateway_port" "$prometheus_port" >> "$project/.env"
   # shellcheck disable=SC1091
   . "$project/.env"
   podman system service --time 0 "$DOCKER_HOST" >"$work/engine.log" 2>&1 &
