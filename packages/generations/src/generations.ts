@@ -70,7 +70,7 @@ export type Generations = {
    * Gives a flight that is led here to another replica. Null if it may not have it or there is none;
    * else what to call when the other has gone. Writing to the sink begins at once.
    */
-  readonly serve: (request: PeerRequest, sink: Sink) => (() => void) | null
+  readonly serve: (request: PeerRequest, sink: Sink) => Promise<(() => void) | null>
   /** State of the shared cache: `none`, `up`, or `down` while it is bypassed. */
   readonly cacheStatus: () => 'none' | 'up' | 'down'
   readonly close: () => Promise<void>
@@ -157,7 +157,7 @@ export function createGenerations(deps: GenerationsDeps, options: GenerationsOpt
       await identify
     },
     announce: async (address) => replicas?.announce(address),
-    serve: (request, sink) => replicas?.serve(request, sink) ?? null,
+    serve: async (request, sink) => (await replicas?.serve(request, sink)) ?? null,
     cacheStatus,
     async close() {
       await Promise.all([replicas?.close() ?? deps.peers.close(), writer?.flush(FLUSH_MS)])

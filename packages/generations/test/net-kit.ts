@@ -7,13 +7,14 @@ import { FLIGHTS_PATH, type Generations, PEER_PROOF_HEADER } from '../src/index.
 /** Puts generations on the network, as the gateway does, and announces them to the others. */
 export async function onNetwork(t: Test, generations: Generations) {
   let followers = 0
-  const server = createServer((request, response) => {
+  const server = createServer(async (request, response) => {
     const url = new URL(request.url ?? '', 'http://localhost')
     const key = decodeURIComponent(url.pathname.slice(FLIGHTS_PATH.length + 1))
     const proof = String(request.headers[PEER_PROOF_HEADER])
-    const leave = generations.serve({ key, token: url.searchParams.get('token') ?? '', proof }, response)
+    const leave = await generations.serve({ key, token: url.searchParams.get('token') ?? '', proof }, response)
     if (leave === null) return void response.writeHead(404).end()
     followers++
+    if (response.destroyed) return leave()
     response.on('close', leave)
     response.flushHeaders()
   })

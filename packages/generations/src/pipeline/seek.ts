@@ -36,19 +36,15 @@ export function createSeek({ replicas, recall, metrics, serve }: SeekDeps) {
     dead: string | null = null,
     claims = 1,
   ): Promise<void> {
-    const claim = await replicas.claim(key, mode, dead)
+    const claim = await replicas.claim(flight, key, mode, dead)
     metrics.claimed(claim?.kind ?? 'none')
     const looks = mode === 'any' || mode === 'peek'
     const entry = looks ? await recall.brought(key, claim?.kind === 'hit' ? claim.value : null) : null
-    if (flight.abandoned) {
-      if (claim?.kind === 'lead') replicas.release(key, claim.token)
-    } else if (entry !== null) serve(flight, entry)
+    if (flight.abandoned) return
+    if (entry !== null) serve(flight, entry)
     // Whoever only peeks is told that there is nothing; `lead` says so.
-    else if (claim === null || (claim.kind === 'hit' && mode === 'peek')) lead()
-    else if (claim.kind === 'lead') {
-      replicas.lead(flight, key, claim.token)
-      lead()
-    } else if (claim.kind === 'follow') {
+    else if (claim === null || claim.kind === 'lead' || (claim.kind === 'hit' && mode === 'peek')) lead()
+    else if (claim.kind === 'follow') {
       replicas.follow(flight, key, claim, (error) => again(flight, key, mode, lead, claim, claims, error))
     } else await seek(flight, key, 'fresh', lead, dead, claims)
   }

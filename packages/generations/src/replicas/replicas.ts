@@ -8,6 +8,7 @@ import { type Claim, type ClaimMode, createClaims } from './claims.ts'
 import { follow } from './follow.ts'
 import { createLed, type Led } from './led.ts'
 import { PeerSeat } from './peer-seat.ts'
+import { createPending } from './pending.ts'
 import { createReplicaRegistry, type Replica } from './registry.ts'
 import { createPeerSecret, type PeerSecret } from './secret.ts'
 
@@ -22,19 +23,19 @@ export const FLIGHTS_PATH = '/internal/flights'
 
 /** This replica among the others. */
 export type Replicas = {
-  /** Who gives the answer of a key; null while Redis is away: each leads for itself then. */
-  readonly claim: (key: string, mode: ClaimMode, dead: string | null) => Promise<Claim | null>
-  readonly lead: (flight: Flight, key: string, token: string) => void
-  /** Gives up a lead that is not wanted any more. */
-  readonly release: (key: string, token: string) => void
+  /**
+   * Who gives the answer of a key; null while Redis is away: each leads for itself then. A flight
+   * that is given the lead can be followed from that moment on, unless everybody has left it.
+   */
+  readonly claim: (flight: Flight, key: string, mode: ClaimMode, dead: string | null) => Promise<Claim | null>
   /** Feeds a flight from its leader; `lost` is told if that is gone. */
   readonly follow: (flight: Flight, key: string, claim: Followable, lost: (error: LoopgateError) => void) => void
   readonly led: Pick<Led, 'tokenOf' | 'end' | 'find'>
   /**
-   * Gives a flight that is led here to another replica, from its first byte. `null` if the proof is
+   * Gives a flight that is led here to another replica, from its first byte. Null if the proof is
    * wrong or there is no such flight; else the way to say that the other has gone.
    */
-  readonly serve: (request: PeerRequest, sink: Sink) => (() => void) | null
+  readonly serve: (request: PeerRequest, sink: Sink) => Promise<(() => void) | null>
   readonly announce: (address: string) => Promise<void>
   readonly peers: () => readonly Replica[]
   readonly close: () => Promise<void>
@@ -68,6 +69,7 @@ export function createReplicas(deps: ReplicasDeps, options: ReplicasOptions): Re
   let secret: PeerSecret | null = null
   void deps.secret.then((installation) => (secret = createPeerSecret(installation)))
   const flusher = createFlusher(clock)
+  const claiming = createPending()
   const claims = createClaims(deps, { prefix, leaseMs, address: () => address })
   const registry = createReplicaRegistry(deps, {
     prefix,
@@ -84,24 +86,25 @@ export function createReplicas(deps: ReplicasDeps, options: ReplicasOptions): Re
   )
 
   return {
-    async claim(key, mode, dead) {
-      const claim = await claims.claim(key, mode, dead)
-      if (claim?.kind !== 'follow' || claim.address !== address) return claim
-      // Led here, and yet nothing to join: it has just ended and is on its way into Redis, has
-      // outgrown its bound, or this address had another process before.
-      await led.settled(key, claim.token)
-      return await claims.claim(key, mode, claim.token)
-    },
-    lead: (flight, key, token) => led.add(flight, { key, token }),
-    release: (key, token) => void claims.release({ key, token }),
+    claim: (flight, key, mode, dead) =>
+      claiming.during(key, async () => {
+        const claim = await claimElsewhere(key, mode, dead)
+        if (claim?.kind !== 'lead') return claim
+        const lead = { key, token: claim.token }
+        if (flight.abandoned) void claims.release(lead)
+        else led.add(flight, lead)
+        return claim
+      }),
     follow(flight, key, claim, lost) {
       const path = `${FLIGHTS_PATH}/${encodeURIComponent(key)}?token=${encodeURIComponent(claim.token)}`
       const proof = secret?.sign(key, claim.token) ?? ''
       follow(deps, flight, { address: claim.address, path, headers: [PEER_PROOF_HEADER, proof] }, lost)
     },
     led,
-    serve({ key, token, proof }, sink) {
+    async serve({ key, token, proof }, sink) {
       if (secret === null || !secret.verify(key, token, proof)) return null
+      // Others may hear from Redis that this replica leads before it has heard so itself.
+      if (led.find(key, token) === undefined) await claiming.over(key)
       const flight = led.find(key, token)
       if (flight === undefined) return null
       const seat = new PeerSeat(flight, sink, flusher, led.unseat)
@@ -120,5 +123,14 @@ export function createReplicas(deps: ReplicasDeps, options: ReplicasOptions): Re
       await registry.leave()
       await peers.close()
     },
+  }
+
+  async function claimElsewhere(key: string, mode: ClaimMode, dead: string | null): Promise<Claim | null> {
+    const claim = await claims.claim(key, mode, dead)
+    if (claim?.kind !== 'follow' || claim.address !== address) return claim
+    // Led here, and yet nothing to join: it has just ended and is on its way into Redis, has
+    // outgrown its bound, or this address had another process before.
+    await led.settled(key, claim.token)
+    return await claims.claim(key, mode, claim.token)
   }
 }

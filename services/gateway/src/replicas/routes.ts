@@ -21,7 +21,7 @@ export function flightRoutes(app: App, { generations }: { generations: Generatio
         querystring: z.object({ token: z.string().max(MAX_LENGTH) }),
       },
     },
-    (request, reply) => {
+    async (request, reply) => {
       const proof = request.headers[PEER_PROOF_HEADER]
       const { raw } = reply
       let begun = false
@@ -30,7 +30,7 @@ export function flightRoutes(app: App, { generations }: { generations: Generatio
         reply.hijack()
         raw.writeHead(200, { 'content-type': 'application/octet-stream', 'cache-control': 'no-store' })
       }
-      const leave = generations.serve(
+      const leave = await generations.serve(
         {
           key: request.params.key,
           token: request.query.token,
