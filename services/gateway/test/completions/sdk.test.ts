@@ -1,10 +1,15 @@
 import * as cerebrasSdk from '@cerebras/cerebras_cloud_sdk'
+import { answerJson, beginStream, scratchUpstream } from '@loopgate/testkit/scratch-upstream'
 import { cerebrasSim, type TestSimulator } from '@loopgate/testkit/sim'
 import * as openaiSdk from 'openai'
 import t from 'tap'
 import { door, metric, QUESTION, sdks } from './kit.ts'
 
 type Chunks = AsyncIterable<unknown>
+
+const event = (value: unknown): string => `data: ${JSON.stringify(value)}\n\n`
+const delta = (content: string) => ({ id: '1', choices: [{ index: 0, delta: { content }, finish_reason: null }] })
+const finish = () => ({ id: '1', choices: [{ index: 0, delta: {}, finish_reason: 'stop' }] })
 
 /** One streamed question through each SDK's own client. */
 const asks = ({ openai, cerebras }: ReturnType<typeof sdks>) =>
@@ -177,3 +182,45 @@ t.test(
     t.equal((await sim.stats()).requests, 1)
   },
 )
+
+for (const [name, stream] of [
+  ['whole', false],
+  ['streamed', true],
+] as const) {
+  t.test(`${name}: openai that times out alone and asks again never pays twice`, async (t) => {
+    const upstream = await scratchUpstream(t, () => {})
+    const gateway = await door(t, upstream)
+    const { openai } = sdks(gateway, { maxRetries: 3 })
+    const asked = openai.chat.completions.create({ ...QUESTION, seed: 7, stream }, { timeout: 300 })
+    const call = await upstream.call(1)
+    // Its first attempt has timed out, and it has come again.
+    const again = `loopgate_client_retries_total{route="/v1/chat/completions"}`
+    while ((await metric(gateway, again)) === 0) await new Promise(setImmediate)
+    if (stream) {
+      beginStream(call).end(event(delta('once')) + event(finish()) + 'data: [DONE]\n\n')
+      t.equal(await reading((await asked) as Chunks), 'once')
+    } else {
+      const choices = [{ index: 0, finish_reason: 'stop', message: { role: 'assistant', content: 'once' } }]
+      answerJson(call, 200, { choices })
+      t.match(await asked, { choices: [{ message: { content: 'once' } }] })
+    }
+    t.equal(upstream.calls.length, 1)
+  })
+}
+
+t.test('openai with an idempotency key repeats what is not deterministic, and pays once', async (t) => {
+  const upstream = await scratchUpstream(t, () => {})
+  const gateway = await door(t, upstream)
+  const { openai } = sdks(gateway, { maxRetries: 3 })
+  const headers = { 'idempotency-key': 'a' }
+  const asked = openai.chat.completions.create(QUESTION, { timeout: 300, headers })
+  const call = await upstream.call(1)
+  while ((await metric(gateway, 'loopgate_generation_results_total{result="client_closed"}')) === 0) {
+    await new Promise(setImmediate)
+  }
+  const choices = [{ index: 0, finish_reason: 'stop', message: { role: 'assistant', content: 'once' } }]
+  answerJson(call, 200, { choices })
+  t.match(await asked, { choices: [{ message: { content: 'once' } }] })
+  t.match(await openai.chat.completions.create(QUESTION, { headers }), { choices })
+  t.equal(upstream.calls.length, 1)
+})
