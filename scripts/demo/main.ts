@@ -1,5 +1,5 @@
 // npm run demo: HumanEval through the whole of Loopgate, held against what is known of it.
-import { createClient } from '@loopgate/client'
+import { ApiError, createClient } from '@loopgate/client'
 import { runningStack } from '../stack/dev-file.ts'
 import { StackError } from '../stack/ports.ts'
 import { startStack, stateFolder } from '../stack/stack.ts'
@@ -22,8 +22,13 @@ interrupted.catch(() => {})
 
 /** The stack that is already up, else one of our own. */
 async function connect() {
-  const running = runningStack(stateFolder())
+  const running = await runningStack(stateFolder())
   if (running) {
+    if (running.pids['cerebras-sim'] === undefined) {
+      throw new StackError(
+        `The stack that is up calls ${running.upstreamUrl}, where the demo would cost tokens. Stop it first: the demo brings a simulated Cerebras.`,
+      )
+    }
     say(`using the stack that is up at ${running.gatewayUrl}`)
     return { dev: running, gaveUp: new Promise<string>(() => {}), stop: async () => {} }
   }
@@ -78,7 +83,7 @@ try {
   if (options === null) process.stdout.write(HELP)
   else await demo(options)
 } catch (error) {
-  if (!(error instanceof StackError || error instanceof UsageError)) throw error
+  if (!(error instanceof StackError || error instanceof UsageError || error instanceof ApiError)) throw error
   say(error.message)
   process.exitCode = 1
 }

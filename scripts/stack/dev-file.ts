@@ -1,5 +1,6 @@
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { isHeld } from './hold.ts'
 
 /** `.loopgate/dev.json`: what tools need to find a running stack. */
 export type DevFile = {
@@ -21,14 +22,12 @@ export function removeDevFile(stateFolder: string): void {
   rmSync(path(stateFolder), { force: true })
 }
 
-/** The stack that is up now, if its supervisor still lives. */
-export function runningStack(stateFolder: string): DevFile | undefined {
-  if (!existsSync(path(stateFolder))) return undefined
-  const file = JSON.parse(readFileSync(path(stateFolder), 'utf8')) as DevFile
+/** The stack that is up now; undefined if none is, or is still being started. */
+export async function runningStack(stateFolder: string): Promise<DevFile | undefined> {
+  if (!existsSync(path(stateFolder)) || !(await isHeld(stateFolder))) return undefined
   try {
-    process.kill(file.pids['supervisor'] as number, 0)
-    return file
+    return JSON.parse(readFileSync(path(stateFolder), 'utf8')) as DevFile
   } catch {
-    return undefined // the file of a supervisor that was killed
+    return undefined // just being written or removed
   }
 }

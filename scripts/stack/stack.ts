@@ -2,6 +2,7 @@ import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { removeDevFile, runningStack, writeDevFile, type DevFile } from './dev-file.ts'
+import { holdFolder } from './hold.ts'
 import { localKeys } from './keys.ts'
 import { startManaged, type Managed, type ManagedEvents, type ProcessSpec } from './managed.ts'
 import { choosePort, StackError } from './ports.ts'
@@ -44,16 +45,30 @@ export type Stack = {
 export async function startStack(options: StackOptions): Promise<Stack> {
   const { stateFolder } = options
   mkdirSync(stateFolder, { recursive: true })
-  if (runningStack(stateFolder)) {
+  const release = await holdFolder(stateFolder)
+  if (release === null) {
     throw new StackError(
-      'Loopgate is already running from this folder: stop it first, or use it (see dev.json in its state folder).',
+      (await runningStack(stateFolder))
+        ? 'Loopgate is already running from this folder: stop it first, or use it (see dev.json in its state folder).'
+        : 'Loopgate is just being started or stopped from this folder: run the command again when that is done.',
     )
   }
+  try {
+    return await bringUp(options, release)
+  } catch (error) {
+    release()
+    throw error
+  }
+}
+
+async function bringUp(options: StackOptions, release: () => void): Promise<Stack> {
+  const { stateFolder } = options
   const up: Managed[] = []
   const gaveUp = Promise.withResolvers<string>()
   const stop = async (): Promise<void> => {
     removeDevFile(stateFolder)
     for (const managed of up.toReversed()) await managed.stop()
+    release()
   }
 
   const layout = await plan(options)

@@ -81,6 +81,22 @@ for (const signal of ['SIGINT', 'SIGKILL'] as const) {
   })
 }
 
+t.test('of two stacks started at once from one folder one comes up, and the other says why it does not', async (t) => {
+  const folder = testFolder(t)
+  const both = [npmStart(folder, {}), npmStart(folder, {})]
+  t.teardown(() => both.map(({ child }) => child.kill('SIGINT')))
+  const refused = await Promise.race(both.map(async (one) => (await once(one.child, 'close'), one)))
+  t.equal(refused.child.exitCode, 1)
+  t.match(refused.output(), /from this folder/)
+  t.notMatch(refused.output(), /\n {4}at /, 'no stack trace')
+
+  const other = both.find((one) => one !== refused)!
+  while (!other.output().includes('Ctrl-C')) await once(other.child.stdout!, 'data')
+  other.child.kill('SIGINT')
+  await once(other.child, 'close')
+  t.equal(other.child.exitCode, 0, other.output())
+})
+
 t.test('a busy port ends npm start with a sentence that names the variable', async (t) => {
   const server = createServer().listen(0, '127.0.0.1')
   t.teardown(() => server.close())
