@@ -13,7 +13,7 @@ import type { Statistics } from './statistics.ts'
 import type { Store } from './store.ts'
 
 /** Who asks: a tenant sees and clears its own; an administrator also what all tenants share. */
-export type Asker = { readonly tenant: string; readonly admin: boolean }
+type Asker = { readonly tenant: string; readonly admin: boolean }
 
 export type Administration = {
   /** @throws LoopgateError LG_STORE_UNAVAILABLE */

@@ -5,7 +5,7 @@ import { z } from 'zod'
 import type { Recording } from '../shape/recording.ts'
 
 /** What is known of a stored generation besides the answer. */
-export type EntryFacts = {
+type EntryFacts = {
   /** Who may share it, and the version of the namespace that it was stored under. */
   readonly scope: string
   readonly namespace: number

@@ -23,7 +23,7 @@ export type Families = {
 }
 
 /** Samples below are for callers to name; `new` gives out those from here on. */
-export const FIRST_FRESH = 1_000_000
+const FIRST_FRESH = 1_000_000
 /** While Redis is away `new` gives out random ones from here on: other replicas do so too. */
 const FIRST_RANDOM = 500_000_000
 const LAST = 999_999_999

@@ -21,7 +21,7 @@ export type Namespaces = {
 type Seen = { version: number; drops: number; at: number; pending: Promise<number> | null }
 
 /** How long a version is taken to be the newest. */
-export const FRESH_MS = 1000
+const FRESH_MS = 1000
 /** Dropped keys that are remembered; a replica that has missed more empties its memory. */
 const REMEMBERED = 1000
 

@@ -3,7 +3,7 @@ import type { Clock } from '@loopgate/service-kit'
 import type { Connection } from './connection.ts'
 import { statisticsKey } from './keys.ts'
 
-export type Counted = keyof CacheCounters
+type Counted = keyof CacheCounters
 type Models = Map<string, CacheCounters>
 
 /** What tenants got from the cache and gave to it, by model, over all replicas. Lost counts are no loss. */
