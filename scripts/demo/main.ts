@@ -38,18 +38,18 @@ async function connect() {
 
 async function demo(options: DemoOptions): Promise<void> {
   const { dev, gaveUp, stop } = await connect()
+  const client = createClient({ baseUrl: dev.gatewayUrl, apiKey: dev.apiKey })
+  const given = new AbortController()
+  let solving: Promise<unknown> = Promise.resolve()
   try {
     say(`gateway at ${dev.gatewayUrl}, simulated Cerebras at ${dev.upstreamUrl}; pids ${JSON.stringify(dev.pids)}`)
-    const client = createClient({ baseUrl: dev.gatewayUrl, apiKey: dev.apiKey })
     const progress = createProgress(process.stderr)
     const failure = gaveUp.then((reason): never => {
       throw new StackError(reason)
     })
-    const { ended, counters, elapsedMs } = await Promise.race([
-      solve(client, demoProblems(options), progress.show),
-      failure,
-      interrupted,
-    ])
+    const result = solve(client, demoProblems(options), progress.show, given.signal)
+    solving = result
+    const { ended, counters, elapsedMs } = await Promise.race([result, failure, interrupted])
     progress.end()
     const report = makeReport(ended, counters, elapsedMs)
     say(renderReport(report))
@@ -63,6 +63,9 @@ async function demo(options: DemoOptions): Promise<void> {
       await Promise.race([failure, interrupted])
     }
   } finally {
+    given.abort()
+    await solving.catch(() => {})
+    await client.close()
     await stop()
   }
 }

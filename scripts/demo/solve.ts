@@ -6,22 +6,32 @@ import type { Snapshot } from './progress.ts'
 import type { Ended } from './report.ts'
 
 const SNAPSHOT_EVERY_MS = 250
+/** How long a demo that is given up takes to cancel its loops; a gateway that is gone cancels none. */
+const CANCEL_WITHIN_MS = 2_000
 
 export type Solved = { readonly ended: readonly Ended[]; readonly counters: Counters; readonly elapsedMs: number }
 
-/** Creates a loop for each problem, awaits the end of all, and shows snapshots meanwhile. */
+/**
+ * Creates a loop for each problem, awaits the end of all, and shows snapshots meanwhile. Once the
+ * signal is aborted, or a call fails, the loops that have not ended are cancelled: durable as they
+ * are, they would else go on in the next run and be counted there.
+ */
 export async function solve(
   client: Client,
   problems: readonly DemoProblem[],
   show: (snapshot: Snapshot) => void,
+  signal: AbortSignal = new AbortController().signal,
 ): Promise<Solved> {
   const zero = await readCounters(client)
   const startedAt = performance.now()
   const ended: Ended[] = []
+  const open = new Set<string>()
   const running = Promise.all(
     problems.map(async (problem) => {
-      const created = await client.loops.create(problem.loop)
-      const view = await client.loops.wait(created.id)
+      const { id } = await client.loops.create(problem.loop, { signal })
+      open.add(id)
+      const view = await client.loops.wait(id, { signal })
+      open.delete(id)
       ended.push({ problem, view })
     }),
   )
@@ -43,6 +53,8 @@ export async function solve(
     await Promise.race([running, watching])
   } finally {
     stopped.abort()
+    const within = AbortSignal.timeout(CANCEL_WITHIN_MS)
+    await Promise.allSettled([...open].map((id) => client.loops.cancel(id, { signal: within })))
   }
   const elapsedMs = performance.now() - startedAt
   return { ended, counters: await snapshot(), elapsedMs }

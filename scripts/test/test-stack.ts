@@ -22,9 +22,8 @@ export function testFolder(t: TestScope): string {
 }
 
 /** The whole of Loopgate, every process real, on free ports and a Redis of its own. */
-export async function testStack(t: TestScope): Promise<TestStack> {
+export async function testStack(t: TestScope, folder = testFolder(t)): Promise<TestStack> {
   removeSpawnHook()
-  const folder = testFolder(t)
   const said: string[] = []
   const stack = await startStack({
     say: (text) => said.push(text),
