@@ -70,9 +70,9 @@ t.test('two replicas keep their promises in any history', async (t) => {
   const sites = [await onNetwork(t, generations), await onNetwork(t, replica().generations)]
   let questions = 0
 
-  const flights = async () => (await store.client.keys(`${store.keyPrefix}:gen:*:flight`)) as string[]
+  const flights = () => store.client.keys(`${store.keyPrefix}:gen:*:flight`)
   const entries = async () =>
-    ((await store.client.keys(`${store.keyPrefix}:gen:*`)) as string[]).filter((key) => /:entry:\d+$/.test(key))
+    (await store.client.keys(`${store.keyPrefix}:gen:*`)).filter((key) => /:entry:\d+$/.test(key))
 
   await fc.assert(
     fc.asyncProperty(fc.array(step, { minLength: 3, maxLength: 18 }), async (history) => {

@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { createServer } from 'node:http'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Test } from 'tap'
 import { FLIGHTS_PATH, type Generations, PEER_PROOF_HEADER } from '../src/index.ts'
@@ -7,7 +7,8 @@ import { FLIGHTS_PATH, type Generations, PEER_PROOF_HEADER } from '../src/index.
 /** Puts generations on the network, as the gateway does, and announces them to the others. */
 export async function onNetwork(t: Test, generations: Generations) {
   let followers = 0
-  const server = createServer(async (request, response) => {
+  const server = createServer((request, response) => void serve(request, response))
+  const serve = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const url = new URL(request.url ?? '', 'http://localhost')
     const key = decodeURIComponent(url.pathname.slice(FLIGHTS_PATH.length + 1))
     const proof = String(request.headers[PEER_PROOF_HEADER])
@@ -17,7 +18,7 @@ export async function onNetwork(t: Test, generations: Generations) {
     if (response.destroyed) return leave()
     response.on('close', leave)
     response.flushHeaders()
-  })
+  }
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   t.teardown(() => {

@@ -21,7 +21,7 @@ export const ENV_NAMES: Readonly<Record<string, EnvName>> = {
   LOOPGATE_REDIS_URL: {
     used: 'gateway, loop-worker',
     default: '-',
-    text: 'Redis; without it the commands of this repository start a private one',
+    text: 'Redis, or the nodes of a cluster separated by commas; without it the commands of this repository start a private one',
   },
   LOOPGATE_QUEUE_REDIS_URL: {
     used: 'gateway, loop-worker',

@@ -5,37 +5,56 @@ import { z } from 'zod'
 const originSchema = z.url({ protocol: /^https?$/, error: 'expected an http or https URL' })
 const redisUrlSchema = z.url({ protocol: /^rediss?$/, error: 'expected a redis or rediss URL' })
 
+/** One Redis, or the nodes of a cluster: several URLs, or one with `?cluster=true`. */
+const redisUrlsSchema = z
+  .string()
+  .refine((text) => text.split(',').every((url) => redisUrlSchema.safeParse(url).success), {
+    error: 'expected a redis or rediss URL, or several separated by commas',
+  })
+
+const isCluster = (urls: string): boolean => urls.includes(',') || new URL(urls).searchParams.get('cluster') === 'true'
+
 /** A whole number with a default, as the environment gives it. */
 const number = (min: number, max: number, fallback: number) => envInt(min, max).default(fallback)
 
 const HOUR_MS = 3_600_000
 
-const configSchema = z.object({
-  LOOPGATE_HOST: z.string().default('127.0.0.1'),
-  LOOPGATE_PORT: number(0, 65_535, 8080),
-  LOOPGATE_ADVERTISE_URL: originSchema.optional(),
-  LOOPGATE_REPLICA_TTL_MS: number(1000, HOUR_MS, 6000),
-  LOOPGATE_LOG_LEVEL: logLevelSchema,
-  LOOPGATE_REDIS_URL: redisUrlSchema.optional(),
-  LOOPGATE_QUEUE_REDIS_URL: redisUrlSchema.optional(),
-  LOOPGATE_KEY_PREFIX: z
-    .string()
-    .regex(/^[A-Za-z0-9_-]{1,64}$/)
-    .default('lg'),
-  LOOPGATE_API_KEYS: envJson(z.array(configuredKeySchema)).default([]),
-  LOOPGATE_RUNNER_TOKEN: secretSchema.optional(),
-  LOOPGATE_CACHE_SECRET: secretSchema.optional(),
-  LOOPGATE_CACHE_TTL_SECONDS: number(1, 366 * 86_400, 604_800),
-  LOOPGATE_CACHE_SHARED: envBool.default(false),
-  LOOPGATE_CACHE_MEMORY_BYTES: number(0, 64 * 1024 ** 3, 64 * 1024 ** 2),
-  LOOPGATE_UPSTREAM_URL: originSchema.default('https://api.cerebras.ai'),
-  LOOPGATE_UPSTREAM_FIRST_BYTE_MS: number(1, HOUR_MS, 60_000),
-  LOOPGATE_UPSTREAM_IDLE_MS: number(1, HOUR_MS, 30_000),
-  LOOPGATE_UPSTREAM_TOTAL_MS: number(1, HOUR_MS, 600_000),
-  LOOPGATE_EXECUTION_QUEUE_MS: number(1, HOUR_MS, 120_000),
-  LOOPGATE_EXECUTION_QUEUE_MAX: number(0, 1_000_000, 10_000),
-  CEREBRAS_API_KEY: secretSchema,
-})
+const configSchema = z
+  .object({
+    LOOPGATE_HOST: z.string().default('127.0.0.1'),
+    LOOPGATE_PORT: number(0, 65_535, 8080),
+    LOOPGATE_ADVERTISE_URL: originSchema.optional(),
+    LOOPGATE_REPLICA_TTL_MS: number(1000, HOUR_MS, 6000),
+    LOOPGATE_LOG_LEVEL: logLevelSchema,
+    LOOPGATE_REDIS_URL: redisUrlsSchema.optional(),
+    LOOPGATE_QUEUE_REDIS_URL: redisUrlSchema.optional(),
+    LOOPGATE_KEY_PREFIX: z
+      .string()
+      .regex(/^[A-Za-z0-9_-]{1,64}$/)
+      .default('lg'),
+    LOOPGATE_API_KEYS: envJson(z.array(configuredKeySchema)).default([]),
+    LOOPGATE_RUNNER_TOKEN: secretSchema.optional(),
+    LOOPGATE_CACHE_SECRET: secretSchema.optional(),
+    LOOPGATE_CACHE_TTL_SECONDS: number(1, 366 * 86_400, 604_800),
+    LOOPGATE_CACHE_SHARED: envBool.default(false),
+    LOOPGATE_CACHE_MEMORY_BYTES: number(0, 64 * 1024 ** 3, 64 * 1024 ** 2),
+    LOOPGATE_UPSTREAM_URL: originSchema.default('https://api.cerebras.ai'),
+    LOOPGATE_UPSTREAM_FIRST_BYTE_MS: number(1, HOUR_MS, 60_000),
+    LOOPGATE_UPSTREAM_IDLE_MS: number(1, HOUR_MS, 30_000),
+    LOOPGATE_UPSTREAM_TOTAL_MS: number(1, HOUR_MS, 600_000),
+    LOOPGATE_EXECUTION_QUEUE_MS: number(1, HOUR_MS, 120_000),
+    LOOPGATE_EXECUTION_QUEUE_MAX: number(0, 1_000_000, 10_000),
+    CEREBRAS_API_KEY: secretSchema,
+  })
+  .superRefine(({ LOOPGATE_REDIS_URL: cache, LOOPGATE_QUEUE_REDIS_URL: queues }, context) => {
+    if (cache === undefined || queues !== undefined || !redisUrlsSchema.safeParse(cache).success || !isCluster(cache))
+      return
+    context.addIssue({
+      code: 'custom',
+      path: ['LOOPGATE_QUEUE_REDIS_URL'],
+      message: 'required with a Redis Cluster in LOOPGATE_REDIS_URL: queues and loops need one Redis of their own',
+    })
+  })
 export type Config = Readonly<z.infer<typeof configSchema>>
 
 /**
@@ -60,7 +79,12 @@ export function printableConfig(config: Config): string {
 
 function withoutPassword(text: string | undefined): string | undefined {
   if (text === undefined) return undefined
-  const url = new URL(text)
-  if (url.password !== '') url.password = 'redacted'
-  return url.href
+  return text
+    .split(',')
+    .map((each) => {
+      const url = new URL(each)
+      if (url.password !== '') url.password = 'redacted'
+      return url.href
+    })
+    .join(',')
 }
