@@ -3,6 +3,7 @@ import { manualClock } from '@loopgate/testkit/clock'
 import t from 'tap'
 import type { Delivery } from '../src/index.ts'
 import { ask, bench, call, chunksOf, documentOf, event, read, slowSink, streaming } from './kit.ts'
+import { onNetwork, until } from './net-kit.ts'
 
 const delivered = (delivery: Partial<Delivery>, body: Record<string, unknown> = {}) =>
   call({ stream: true, ...body }, { delivery: { resumable: false, resume: null, eventsPerSecond: null, ...delivery } })
@@ -152,4 +153,38 @@ t.test('a paced replay stops when its caller leaves, and waits for one that does
   clock.advance(60_000)
   t.equal(reader.text(), first)
   t.notOk(reader.sink.writableEnded)
+})
+
+t.test('a stream goes on on another replica while it is under way on the first', async (t) => {
+  const chunks = chunksOf(['Hel', 'lo'])
+  const { generations, replica, server } = await bench(t, (scratch: ScratchCall) => {
+    beginStream(scratch).write(Buffer.concat(chunks.slice(0, 2)))
+  })
+  const [one, two] = [await onNetwork(t, generations), await onNetwork(t, replica().generations)]
+  const first = one.generations.generate(delivered({ resumable: true }))
+  const { content } = await first.ready
+  const reader = slowSink()
+  reader.goOn()
+  if (content.kind === 'stream') content.pipe(reader.sink)
+  await until(() => reader.text().includes('Hel'))
+  const [id = ''] = idsOf(reader.text())
+  const second = two.generations.generate(delivered({ resume: pointOf(id) }))
+  await until(() => one.followers() === 1)
+  ;(await server.call(1)).response.end(Buffer.concat(chunks.slice(2)))
+  t.equal(withoutIds((await read(second)).text), Buffer.concat(chunks.slice(1)).toString())
+  const elsewhere = { ...delivered({ resume: pointOf(id) }, { seed: 1 }) }
+  await t.rejects(ask(two.generations, elsewhere), { code: 'LG_CONFLICT' })
+  t.equal(server.calls.length, 1)
+})
+
+t.test('looking for a flight to go on with takes the lead from nobody', async (t) => {
+  const { generations, replica, server, store } = await bench(t, streaming())
+  const [one, two] = [await onNetwork(t, generations), await onNetwork(t, replica().generations)]
+  const whole = await ask(one.generations, delivered({ resumable: true }))
+  const name = await store.keyOf(whole.generation)
+  await store.client.unlink(name)
+  const [id = ''] = idsOf(whole.text)
+  await t.rejects(ask(two.generations, delivered({ resume: pointOf(id) })), { code: 'LG_NOT_FOUND' })
+  t.match((await ask(two.generations, call({ stream: true }))).generation, { outcome: 'miss', role: 'leader' })
+  t.equal(server.calls.length, 2)
 })
