@@ -3,7 +3,7 @@ import { redis } from '@loopgate/testkit/redis'
 import t, { type Test } from 'tap'
 import { createConnection } from '../src/cache/connection.ts'
 import { generationKey } from '../src/cache/keys.ts'
-import { type Claim, createClaims } from '../src/replicas/claims.ts'
+import { type Claim, type ClaimMode, createClaims } from '../src/replicas/claims.ts'
 import { flightKey } from '../src/replicas/keys.ts'
 import { scripted } from '../src/replicas/scripts.ts'
 
@@ -15,7 +15,13 @@ async function claims(t: Test) {
   const { url, keyPrefix: prefix, client } = await redis(t)
   const connection = createConnection(deps, url)
   t.teardown(() => connection.close())
-  const at = (address: string) => createClaims({ connection }, { prefix, address: () => address, leaseMs: LEASE_MS })
+  const at = (address: string) => {
+    const made = createClaims({ connection }, { prefix, address: () => address, leaseMs: LEASE_MS })
+    return {
+      ...made,
+      claim: (key: string, mode: ClaimMode, dead: string | null) => made.claim(key, mode, dead, () => {}),
+    }
+  }
   return {
     at,
     client,

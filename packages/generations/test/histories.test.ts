@@ -114,10 +114,11 @@ t.test('two replicas keep their promises in any history', async (t) => {
         const outcome = Promise.race([answer, gone.promise])
         const one = { leave, left: false, question, since: now, outcome }
         callers.push(one)
-        void outcome.then((got) => {
+        const note = (got: Outcome): void => {
           const serial = 'failed' in got ? serialIn(got.failed) : null
           if (serial !== null && !one.left && !known.has(serial)) known.set(serial, now)
-        })
+        }
+        void outcome.then(note)
       }
 
       const say = (said: Said | undefined, type: 'chunk' | 'end' | 'refuse' | 'break'): void => {

@@ -22,9 +22,10 @@ export type Connection = {
   /**
    * Runs a command, or gives null at once while Redis is away and after a failure: the cache is a
    * convenience, and its failure is a miss. Only the very first attempt to connect is waited for, so
-   * that a process that has just started finds what is stored.
+   * that a process that has just started finds what is stored. `late` is given a reply that was not
+   * waited for and may still come: what the command did, it did all the same.
    */
-  readonly attempt: <T>(command: (redis: Client) => Promise<T>) => Promise<T | null>
+  readonly attempt: <T>(command: (redis: Client) => Promise<T>, late?: (reply: Promise<T>) => void) => Promise<T | null>
   /** `up`, or `down` while the cache is bypassed. */
   readonly status: () => 'up' | 'down'
   readonly close: () => void
@@ -54,14 +55,16 @@ export function createConnection({ clock, logger }: { clock: Clock; logger: Logg
   redis.on('close', () => turn(false))
 
   return {
-    async attempt(command) {
+    async attempt(command, late) {
       if (told === null) await opening
       if (!up) return null
+      const reply = command(redis)
       try {
-        const result = await inTime(command(redis))
+        const result = await inTime(reply)
         failures = 0
         return result
       } catch (error) {
+        late?.(reply)
         failures++
         if (failures === 1) failingSince = clock.now()
         if (up && failures >= FAILURES && clock.now() - failingSince >= FAILING_MS) {

@@ -16,7 +16,7 @@ export type Store = {
    * Writes an answer and ends its lead; refused if another leads by now. `token` is null for an
    * answer that was led while Redis was away. Resolves when it is there, or given up.
    */
-  readonly set: (key: string, entry: Entry, token: string | null) => Promise<void>
+  readonly set: (key: string, entry: Entry, token: string | null | Promise<string | null>) => Promise<void>
 }
 
 export type StoreOptions = {
@@ -41,15 +41,9 @@ export function createStore(
     async set(key, entry, token) {
       const lifeMs = Math.max(1, Math.round(entry.facts.lifeMs * (1 + JITTER * (2 * random() - 1))))
       const value = await encodeEntry(key, entry)
+      const fence = (await token) ?? ''
       const stored = await writer.write(value.length, (redis) =>
-        scripted(redis).lgStore(
-          generationKey(prefix, key),
-          flightKey(prefix, key),
-          token ?? '',
-          value,
-          lifeMs,
-          FENCE_MS,
-        ),
+        scripted(redis).lgStore(generationKey(prefix, key), flightKey(prefix, key), fence, value, lifeMs, FENCE_MS),
       )
       if (stored === 0) logger.info({ key }, 'an answer came after another replica had taken the lead: it is not kept')
     },

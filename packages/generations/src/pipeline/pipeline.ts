@@ -161,7 +161,7 @@ export function createPipeline(deps: PipelineDeps, { capBytes, ttlMs }: { capByt
     if (key === null) return
     // A flight that a caller without patience for old answers has replaced is old by now.
     const keeps = source !== 'cache' && coalescer.find(key) === flight
-    const stored = keeps ? keep(keepDeps, caller, key, flight, replicas?.led.tokenOf(flight) ?? null) : null
+    const stored = keeps ? keep(keepDeps, caller, key, flight, replicas?.tokenOf(flight) ?? null) : null
     replicas?.led.end(flight, stored)
     coalescer.release(key, flight)
   }

@@ -34,7 +34,7 @@ export function keep(
   { call, place }: Pick<Caller, 'call' | 'place'>,
   key: string,
   flight: Flight,
-  token: string | null,
+  token: string | null | Promise<string | null>,
 ): Promise<void> | null {
   const { end } = flight
   if (end === null || end.recording === null || place === null) return null

@@ -19,8 +19,16 @@ export type Claim =
 export type Lead = { readonly key: string; readonly token: string }
 
 export type Claims = {
-  /** One round trip; null if Redis is away or slow. `dead` is the token of a leader that is not there. */
-  readonly claim: (key: string, mode: ClaimMode, dead: string | null) => Promise<Claim | null>
+  /**
+   * One round trip; null if Redis is away or slow. `dead` is the token of a leader that is not there.
+   * A claim that was not waited for may have got the lead: `late` hears of it.
+   */
+  readonly claim: (
+    key: string,
+    mode: ClaimMode,
+    dead: string | null,
+    late: (claim: Promise<Claim | null>) => void,
+  ) => Promise<Claim | null>
   /** Prolongs all in one write; says which have passed to another. */
   readonly renew: (leads: readonly Lead[]) => Promise<readonly Lead[]>
   /** Gives up a lead without an answer. */
@@ -45,19 +53,21 @@ export function createClaims(
   { prefix, address, leaseMs }: ClaimsOptions,
 ): Claims {
   return {
-    async claim(key, mode, dead) {
+    async claim(key, mode, dead, late) {
       // Nobody could follow a replica that is nowhere to be found.
       if (address() === '') return mode === 'any' || mode === 'peek' ? await look(key) : null
-      const reply = await connection.attempt((redis) =>
-        scripted(redis).lgClaimBuffer(
-          generationKey(prefix, key),
-          flightKey(prefix, key),
-          mode,
-          address(),
-          leaseMs,
-          REMEMBER_MS,
-          dead ?? '',
-        ),
+      const reply = await connection.attempt(
+        (redis) =>
+          scripted(redis).lgClaimBuffer(
+            generationKey(prefix, key),
+            flightKey(prefix, key),
+            mode,
+            address(),
+            leaseMs,
+            REMEMBER_MS,
+            dead ?? '',
+          ),
+        (reply) => late(reply.then(read)),
       )
       return reply === null ? null : read(reply)
     },

@@ -30,7 +30,9 @@ export type Replicas = {
   readonly claim: (flight: Flight, key: string, mode: ClaimMode, dead: string | null) => Promise<Claim | null>
   /** Feeds a flight from its leader; `lost` is told if that is gone. */
   readonly follow: (flight: Flight, key: string, claim: Followable, lost: (error: LoopgateError) => void) => void
-  readonly led: Pick<Led, 'tokenOf' | 'end' | 'find'>
+  /** The token of a flight that is led here, a promise of it while Redis owes the reply, or null if it leads for itself. */
+  readonly tokenOf: (flight: Flight) => string | null | Promise<string | null>
+  readonly led: Pick<Led, 'end'>
   /**
    * Gives a flight that is led here to another replica, from its first byte. Null if the proof is
    * wrong or there is no such flight; else the way to say that the other has gone.
@@ -70,6 +72,7 @@ export function createReplicas(deps: ReplicasDeps, options: ReplicasOptions): Re
   void deps.secret.then((installation) => (secret = createPeerSecret(installation)))
   const flusher = createFlusher(clock)
   const claiming = createPending()
+  const lateTokens = new WeakMap<Flight, Promise<string | null>>()
   const claims = createClaims(deps, { prefix, leaseMs, address: () => address })
   const registry = createReplicaRegistry(deps, {
     prefix,
@@ -88,11 +91,12 @@ export function createReplicas(deps: ReplicasDeps, options: ReplicasOptions): Re
   return {
     claim: (flight, key, mode, dead) =>
       claiming.during(key, async () => {
-        const claim = await claimElsewhere(key, mode, dead)
-        if (claim?.kind !== 'lead') return claim
-        const lead = { key, token: claim.token }
-        if (flight.abandoned) void claims.release(lead)
-        else led.add(flight, lead)
+        const claim = await claimElsewhere(key, mode, dead, (late) => {
+          // The flight leads for itself by now. If it has the lead after all, the others may follow it.
+          const token = claiming.during(key, async () => take(flight, key, await late.catch(() => null)))
+          lateTokens.set(flight, token)
+        })
+        take(flight, key, claim)
         return claim
       }),
     follow(flight, key, claim, lost) {
@@ -101,6 +105,7 @@ export function createReplicas(deps: ReplicasDeps, options: ReplicasOptions): Re
       follow(deps, flight, { address: claim.address, path, headers: [PEER_PROOF_HEADER, proof] }, lost)
     },
     led,
+    tokenOf: (flight) => led.tokenOf(flight) ?? lateTokens.get(flight) ?? null,
     async serve({ key, token, proof }, sink) {
       if (secret === null || !secret.verify(key, token, proof)) return null
       // Others may hear from Redis that this replica leads before it has heard so itself.
@@ -125,12 +130,26 @@ export function createReplicas(deps: ReplicasDeps, options: ReplicasOptions): Re
     },
   }
 
-  async function claimElsewhere(key: string, mode: ClaimMode, dead: string | null): Promise<Claim | null> {
-    const claim = await claims.claim(key, mode, dead)
+  function take(flight: Flight, key: string, claim: Claim | null): string | null {
+    if (claim?.kind !== 'lead') return null
+    const lead = { key, token: claim.token }
+    if (flight.abandoned || flight.fault !== null) void claims.release(lead)
+    // One that is over has only its answer left to store.
+    else if (flight.end === null) led.add(flight, lead)
+    return claim.token
+  }
+
+  async function claimElsewhere(
+    key: string,
+    mode: ClaimMode,
+    dead: string | null,
+    late: (claim: Promise<Claim | null>) => void,
+  ): Promise<Claim | null> {
+    const claim = await claims.claim(key, mode, dead, late)
     if (claim?.kind !== 'follow' || claim.address !== address) return claim
     // Led here, and yet nothing to join: it has just ended and is on its way into Redis, has
     // outgrown its bound, or this address had another process before.
     await led.settled(key, claim.token)
-    return await claims.claim(key, mode, claim.token)
+    return await claims.claim(key, mode, claim.token, late)
   }
 }
