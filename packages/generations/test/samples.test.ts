@@ -261,3 +261,36 @@ t.test('all that belongs to one request lies in one slot', async (t) => {
   t.ok(names.length >= 5)
   for (const name of names) t.equal(/\{[^}]+\}/.exec(name)?.[0], tag, name)
 })
+
+t.test('new samples given out on two replicas at once are all different', async (t) => {
+  const { generations, replica } = await bench(t, numbered)
+  const far = replica().generations
+  const fresh = await Promise.all(
+    Array.from({ length: 60 }, (_, index) => ask(index % 2 === 0 ? generations : far, chosen('new'))),
+  )
+  t.equal(new Set(fresh.map(({ generation }) => generation.sampleIndex)).size, 60)
+  t.equal(new Set(fresh.map(({ content }) => content)).size, 60)
+})
+
+t.test(
+  'with Redis away samples are chosen from what this replica knows, and what needs all replicas is refused',
+  async (t) => {
+    const nowhere = { url: 'redis://127.0.0.1:9', keyPrefix: 'x' }
+    const { generations } = await bench(t, numbered, { redis: nowhere })
+    const { generation } = await ask(generations, chosen('any'))
+    t.match((await ask(generations, chosen('any'))).generation, { outcome: 'hit', sampleIndex: 0 })
+    const fresh = await Promise.all([1, 2, 3].map(() => ask(generations, chosen('new'))))
+    const indices = fresh.map(({ generation: { sampleIndex } }) => sampleIndex ?? 0)
+    t.equal(new Set(indices).size, 3)
+    t.ok(
+      indices.every((index) => index >= 500_000_000),
+      'far from what other replicas give out',
+    )
+    const away = { code: 'LG_STORE_UNAVAILABLE' }
+    await t.rejects(generations.cache.purge('acme'), away)
+    await t.rejects(generations.cache.remove(OWN, generation.key ?? ''), away)
+    await t.rejects(generations.cache.statistics('acme'), away)
+    t.match(await generations.cache.judge(OWN, generation.key ?? '', { verdict: 'pass' }), { verdict: 'pass' })
+    t.match((await ask(generations, chosen('best'))).generation, { outcome: 'hit', sampleIndex: 0 })
+  },
+)

@@ -74,12 +74,16 @@ export function createFamilies(
       return reply.text === null ? null : (JSON.parse(reply.text) as VerdictRecord)
     },
     async forget(key) {
-      local.forget(key)
-      if (connection === null) return true
+      if (connection === null) {
+        local.forget(key)
+        return true
+      }
       const done = await attempt((redis) =>
         redis.lgForget(generationKey(prefix, key), ...familyKeys(prefix, key), sampleOf(key)),
       )
-      return done === null ? null : done === 1
+      if (done === null) return null
+      local.forget(key)
+      return done === 1
     },
   }
 

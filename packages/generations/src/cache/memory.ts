@@ -13,6 +13,8 @@ export type Memory = {
 
 /** What an entry takes besides its bytes: key, objects, bookkeeping (an estimate on the safe side). */
 const OVERHEAD_BYTES = 1024
+/** A digest of a field with its name. */
+const FIELD_BYTES = 96
 /** No single entry may take more than one part in this many. */
 const LARGEST_PART = 8
 
@@ -21,7 +23,8 @@ export function createMemory(maxBytes: number, now: () => number): Memory {
   const cache = new LRUCache<string, Entry>({
     maxSize: Math.max(1, maxBytes),
     maxEntrySize: Math.max(1, Math.floor(maxBytes / LARGEST_PART)),
-    sizeCalculation: ({ recording }) => recording.bytes.length + OVERHEAD_BYTES,
+    sizeCalculation: ({ recording, facts }) =>
+      recording.bytes.length + OVERHEAD_BYTES + Object.keys(facts.fields).length * FIELD_BYTES,
     // Time comes from outside; the library's own caching of it would be a timer every millisecond.
     ttlResolution: 0,
     perf: { now },
