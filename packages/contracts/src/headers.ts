@@ -38,3 +38,5 @@ export const REQUEST_ID_HEADER = 'x-request-id'
 export const ROLE_HEADER = 'x-loopgate-role'
 /** Request: repeating a POST with the same value and body gives the first answer again. */
 export const IDEMPOTENCY_HEADER = 'idempotency-key'
+/** Between replicas of the gateway alone: proof that whoever asks for a flight belongs to the installation. */
+export const PEER_PROOF_HEADER = 'x-loopgate-peer'

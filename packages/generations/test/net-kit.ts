@@ -1,8 +1,9 @@
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { PEER_PROOF_HEADER } from '@loopgate/contracts'
 import type { Test } from 'tap'
-import { FLIGHTS_PATH, type Generations, PEER_PROOF_HEADER } from '../src/index.ts'
+import { FLIGHTS_PATH, type Generations } from '../src/index.ts'
 
 /** Puts generations on the network, as the gateway does, and announces them to the others. */
 export async function onNetwork(t: Test, generations: Generations) {

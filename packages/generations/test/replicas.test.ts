@@ -130,3 +130,22 @@ t.test('closing waits for what is on its way into Redis', async (t) => {
   t.equal((await ask(replica().generations)).generation.outcome, 'hit')
   t.equal(server.calls.length, 1)
 })
+
+t.test('a claim that Redis answers too late is still a lead: whoever asks later follows it', async (t) => {
+  const { url, pid } = await privateRedis(t)
+  const { generations, replica, server } = await bench(t, (call) => beginStream(call).flushHeaders(), {
+    redis: { url, keyPrefix: 'x' },
+  })
+  const [one, two] = [await onNetwork(t, generations), await onNetwork(t, replica().generations)]
+  process.kill(pid, 'SIGSTOP')
+  const first = one.generations.generate(call({ stream: true }))
+  const { response } = await server.call(1)
+  process.kill(pid, 'SIGCONT')
+  await until(() => two.generations.cacheStatus() === 'up')
+  const second = two.generations.generate(call({ stream: true }))
+  await until(() => one.followers() === 1)
+  response.end(Buffer.concat(chunksOf(['one'])))
+  t.equal((await read(first)).content, 'one')
+  t.equal((await read(second)).content, 'one')
+  t.equal(server.calls.length, 1)
+})

@@ -1,4 +1,5 @@
 import type { Peers } from '@loopgate/cerebras'
+import { PEER_PROOF_HEADER } from '@loopgate/contracts'
 import type { Clock, Logger, LoopgateError } from '@loopgate/service-kit'
 import type { Connection } from '../cache/connection.ts'
 import type { Flight } from '../flight/flight.ts'
@@ -16,8 +17,6 @@ import { createPeerSecret, type PeerSecret } from './secret.ts'
 const LEASE_MS = 3000
 const RENEW_MS = 1000
 
-/** Header with which a replica proves that it belongs to the installation. */
-export const PEER_PROOF_HEADER = 'x-loopgate-peer'
 /** Where replicas read each other's flights, followed by the key. */
 export const FLIGHTS_PATH = '/internal/flights'
 

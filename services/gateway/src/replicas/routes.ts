@@ -1,4 +1,5 @@
-import { FLIGHTS_PATH, type Generations, PEER_PROOF_HEADER } from '@loopgate/generations'
+import { PEER_PROOF_HEADER } from '@loopgate/contracts'
+import { FLIGHTS_PATH, type Generations } from '@loopgate/generations'
 import { fault } from '@loopgate/service-kit'
 import { z } from 'zod'
 import type { App } from '../app-type.ts'
