@@ -7,7 +7,9 @@ import { scripted, type Scripted } from '../replicas/scripts.ts'
 
 /** Which samples of a request are stored, and what was judged of them. Kept in Redis, here while it is away. */
 export type Families = {
-  /** A sample has been stored; a verdict on the answer before it is gone. */
+  /** This replica has a sample; what it knows by itself counts while Redis is away. */
+  readonly noted: (key: string, lifeMs: number) => void
+  /** A sample has been stored in Redis; a verdict on the answer before it is gone. */
   readonly stored: (key: string, lifeMs: number) => Promise<void>
   /** One of the stored samples, or of those that passed; null if there is none. */
   readonly choose: (family: string, among: 'any' | 'best') => Promise<number | null>
@@ -35,9 +37,9 @@ export function createFamilies(
   const local = createLocalFamilies(now, random)
 
   return {
+    noted: local.stored,
     async stored(key, lifeMs) {
-      const done = await attempt((redis) => redis.lgStored(...familyKeys(prefix, key), sampleOf(key), lifeMs))
-      if (done === null) local.stored(key, lifeMs)
+      await attempt((redis) => redis.lgStored(...familyKeys(prefix, key), sampleOf(key), lifeMs))
     },
     async choose(family, among) {
       const [samples, passed] = familyKeys(prefix, family)

@@ -54,10 +54,8 @@ export function keep(
   if (flight.head?.source !== 'upstream') return null
   statistics.count(tenant, model, 'stored')
   statistics.count(tenant, model, 'storedBytes', end.recording.bytes.length)
-  if (store === null) {
-    void families.stored(key, lifeMs)
-    return null
-  }
+  families.noted(key, lifeMs)
+  if (store === null) return null
   const stored = store.set(key, entry, token)
   // Known as a sample only once it can be had.
   return stored
