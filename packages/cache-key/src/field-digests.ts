@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import { canonicalize } from './canonical.ts'
 import { LEFT_OUT } from './fields.ts'
 import type { FamilyInput } from './key.ts'
@@ -24,7 +24,7 @@ export function fieldDigests({
   for (const name of Object.keys(request).sort()) {
     if (LEFT_OUT.has(name)) continue
     const value = request[name]
-    if (name === 'messages' && Array.isArray(value)) {
+    if (name === 'messages' && Array.isArray(value) && value.length > 0) {
       value.slice(0, MAX_MESSAGES).forEach((message, index) => found.push([`messages.${index}`, digest(message)]))
       if (value.length > MAX_MESSAGES) found.push([`messages.${MAX_MESSAGES}+`, digest(value.slice(MAX_MESSAGES))])
     } else if (value !== undefined) found.push([name, digest(value)])
@@ -34,5 +34,4 @@ export function fieldDigests({
   return Object.fromEntries(found)
 }
 
-const digest = (value: unknown): string =>
-  createHash('sha256').update(canonicalize(value)).digest('hex').slice(0, DIGITS)
+const digest = (value: unknown): string => hash('sha256', canonicalize(value), 'hex').slice(0, DIGITS)
