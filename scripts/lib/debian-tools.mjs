@@ -8,6 +8,7 @@ import {
   existsSync,
   mkdirSync,
   mkdtempSync,
+  readFileSync,
   readdirSync,
   rmSync,
   writeFileSync,
@@ -49,19 +50,29 @@ export function ensureTool(name, root, log = () => {}) {
   const found = name === 'python3' ? findIn(['/usr/bin', '/usr/local/bin'], name) : findOnPath(name)
   if (found) return found
   const toolchain = join(root, '.loopgate', 'toolchain')
-  const wrapper = join(toolchain, 'bin', name)
-  if (existsSync(wrapper)) return name === 'python3' ? join(toolchain, PROGRAM.python3) : wrapper
-  if (process.platform !== 'linux' || !findOnPath('apt-get') || !findOnPath('dpkg')) throw new Error(byHand(name))
-  log(`bringing ${name} from Debian packages (no root needed)`)
-  unpack(TOOLS[name], toolchain, name)
   const program = join(toolchain, PROGRAM[name] ?? join('usr/bin', name))
-  mkdirSync(join(toolchain, 'bin'), { recursive: true })
+  // The script is written last: without it an earlier set-up did not get to its end.
+  if (!existsSync(program) || !existsSync(join(toolchain, 'bin', name))) {
+    if (process.platform !== 'linux' || !findOnPath('apt-get') || !findOnPath('dpkg')) throw new Error(byHand(name))
+    log(`bringing ${name} from Debian packages (no root needed)`)
+    unpack(TOOLS[name], toolchain, name)
+  }
+  const wrapper = wrap(name, program, toolchain)
+  return name === 'python3' ? program : wrapper
+}
+
+/** Writes the script that runs a brought program with its libraries; anew where the clone has been moved. */
+function wrap(name, program, toolchain) {
+  const wrapper = join(toolchain, 'bin', name)
   const libraries = ['lib', 'usr/lib'].map((folder) =>
     join(toolchain, LIBRARY_FOLDERS[arch].replace(/^usr\/lib/, folder)),
   )
-  writeFileSync(wrapper, `#!/bin/sh\nexport LD_LIBRARY_PATH="${libraries.join(':')}"\nexec "${program}" "$@"\n`)
+  const script = `#!/bin/sh\nexport LD_LIBRARY_PATH="${libraries.join(':')}"\nexec "${program}" "$@"\n`
+  if (existsSync(wrapper) && readFileSync(wrapper, 'utf8') === script) return wrapper
+  mkdirSync(join(toolchain, 'bin'), { recursive: true })
+  writeFileSync(wrapper, script)
   chmodSync(wrapper, 0o755)
-  return name === 'python3' ? program : wrapper
+  return wrapper
 }
 
 function unpack(packages, toolchain, name) {

@@ -4,8 +4,20 @@ import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
 
+const program = fileURLToPath(new URL('../src/server.ts', import.meta.url))
+
+t.test('a bad environment ends the start with every fault and no stack', async (t) => {
+  const env = { LOOPGATE_PROT: '1', LOOPGATE_SIM_LIMITS: 'some' }
+  const child = spawn(process.execPath, [program], { env, stdio: ['ignore', 'ignore', 'pipe'] })
+  t.teardown(() => child.kill('SIGKILL'))
+  let said = ''
+  child.stderr.on('data', (chunk) => (said += String(chunk)))
+  t.strictSame(await once(child, 'close'), [1, null])
+  t.match(said, /LOOPGATE_PROT[^]*LOOPGATE_SIM_LIMITS/)
+  t.notMatch(said, /\n {4}at /)
+})
+
 t.test('the process says where it listens, serves, and ends on SIGTERM with a stream open', async (t) => {
-  const program = fileURLToPath(new URL('../src/server.ts', import.meta.url))
   const child = spawn(process.execPath, [program], {
     env: { LOOPGATE_SIM_PORT: '0', LOOPGATE_SIM_TOKENS_PER_SECOND: '1' },
     stdio: ['ignore', 'pipe', 'inherit'],
