@@ -69,15 +69,18 @@ export function createNamespaces(
     // The age counts from the asking: whatever is raised after it may not be in the answer.
     const at = clock.now()
     const found = await redis.attempt((client) => client.hmget(namespace, 'version', 'drops'))
-    seen.at = at
-    if (found === null) return seen.version
+    if (found === null) {
+      seen.at = at
+      return seen.version
+    }
     const [version, drops] = [Number(found[0] ?? 0), Number(found[1] ?? 0)]
     // Redis has forgotten: keys of an older version may be in use again.
     if (version < seen.version) memory.clear()
-    if (seen.drops >= 0 && drops !== seen.drops) await catchUp(redis, dropped, drops - seen.drops)
     seen.version = version
+    if (seen.drops >= 0 && drops !== seen.drops) await catchUp(redis, dropped, drops - seen.drops)
     seen.drops = drops
-    return version
+    seen.at = at
+    return seen.version
   }
 
   async function catchUp(redis: Connection, dropped: string, missed: number): Promise<void> {
