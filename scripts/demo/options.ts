@@ -1,9 +1,11 @@
 import { parseArgs } from 'node:util'
+import { isolationSchema, type Isolation } from '@loopgate/contracts'
 
 export type DemoOptions = {
   readonly problems: number
   readonly budget: number
   readonly fanOut: number
+  readonly isolation: Isolation
   readonly json: boolean
   readonly keep: boolean
 }
@@ -16,6 +18,7 @@ Cerebras that answers with recorded output of a real model. Needs no key.
   --problems N   how many of the 164 problems, from the first on   (default 164)
   --budget B     iterations each loop may spend, 1 to 100          (default 25)
   --fan-out F    iterations of a wave that run at once, 1 to 100   (default 8)
+  --isolation T  the tier candidates run in, process or fork      (default process)
   --json         print one JSON object last, on stdout
   --keep         keep the stack up afterwards, until Ctrl-C
 `
@@ -34,6 +37,7 @@ export function parseOptions(args: readonly string[]): DemoOptions | null {
     problems: whole('problems', values.problems, 164),
     budget: whole('budget', values.budget, 100),
     fanOut: whole('fan-out', values['fan-out'], 100),
+    isolation: tier(values.isolation),
     json: values.json,
     keep: values.keep,
   }
@@ -47,6 +51,7 @@ function read(args: readonly string[]) {
         problems: { type: 'string', default: '164' },
         budget: { type: 'string', default: '25' },
         'fan-out': { type: 'string', default: '8' },
+        isolation: { type: 'string', default: 'process' },
         json: { type: 'boolean', default: false },
         keep: { type: 'boolean', default: false },
         help: { type: 'boolean', default: false },
@@ -64,4 +69,10 @@ function whole(name: string, text: string, max: number): number {
     throw new UsageError(`--${name} takes a whole number from 1 to ${max}, not "${text}"`)
   }
   return value
+}
+
+function tier(text: string): Isolation {
+  const parsed = isolationSchema.safeParse(text)
+  if (!parsed.success) throw new UsageError(`--isolation takes ${isolationSchema.options.join(' or ')}, not "${text}"`)
+  return parsed.data
 }

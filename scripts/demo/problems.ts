@@ -16,7 +16,7 @@ export type DemoProblem = {
 const LIMITS = { cpuMs: 4_000, wallMs: 30_000, memoryBytes: 1024 * 1024 * 1024 }
 
 /** The first problems of HumanEval, each as the loop that shall solve it. */
-export function demoProblems({ problems, budget, fanOut }: DemoOptions): DemoProblem[] {
+export function demoProblems({ problems, budget, fanOut, isolation }: DemoOptions): DemoProblem[] {
   const tests = new Map(humanEvalPython().map((problem) => [problem.taskId, problem.test]))
   return recordedSamples()
     .slice(0, problems)
@@ -30,6 +30,7 @@ export function demoProblems({ problems, budget, fanOut }: DemoOptions): DemoPro
         sampling: { model: 'gpt-oss-120b', temperature: 0.8, maxCompletionTokens: 512, fanOut },
         budget: { iterations: budget },
         limits: LIMITS,
+        isolation,
         labels: { demo: 'humaneval', task: taskId },
       }
       return { taskId, loop, firstPassing: firstPassing < 0 ? null : firstPassing }

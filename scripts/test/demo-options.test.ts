@@ -2,7 +2,14 @@ import t from 'tap'
 import { parseOptions } from '../demo/options.ts'
 
 t.test('without arguments the demo takes all problems, 25 iterations, fan-out 8', (t) => {
-  t.strictSame(parseOptions([]), { problems: 164, budget: 25, fanOut: 8, json: false, keep: false })
+  t.strictSame(parseOptions([]), {
+    problems: 164,
+    budget: 25,
+    fanOut: 8,
+    isolation: 'process',
+    json: false,
+    keep: false,
+  })
   t.end()
 })
 

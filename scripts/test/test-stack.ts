@@ -43,7 +43,7 @@ const BUDGET = 10
 
 /** A small part of the demo: enough for solved and unsolved problems, duplicates and several waves. */
 export function fewProblems(problems: number): DemoProblem[] {
-  return demoProblems({ problems, budget: BUDGET, fanOut: FAN_OUT, json: false, keep: false })
+  return demoProblems({ problems, budget: BUDGET, fanOut: FAN_OUT, isolation: 'process', json: false, keep: false })
 }
 
 /** Iterations that the recorded verdicts foretell: up to the first pass, else the whole budget. */

@@ -4,8 +4,8 @@ import { z } from 'zod'
 export const languageSchema = z.enum(['python', 'javascript'])
 export type Language = z.infer<typeof languageSchema>
 
-/** Isolation tiers by name; a runner announces those whose self-test passed. */
-export const isolationSchema = z.enum(['process'])
+/** Isolation tiers by name; a runner announces those whose self-test passed. `fork` runs Python only. */
+export const isolationSchema = z.enum(['process', 'fork'])
 export type Isolation = z.infer<typeof isolationSchema>
 
 /** How an execution ended. `internal_error` is a fault of the runner: retryable, never a score. */
@@ -85,24 +85,32 @@ export const checkSchema = z.strictObject({
 })
 export type Check = z.infer<typeof checkSchema>
 
+/** Whether a tier runs a language at all, on whatever runner. */
+export function canIsolate(request: { readonly language: Language; readonly isolation: Isolation }): boolean {
+  return request.isolation !== 'fork' || request.language === 'python'
+}
+export const CANNOT_ISOLATE = { path: ['isolation'], error: 'the tier fork runs Python only' }
+
 /** `POST /api/executions`. Without `checks` the entry file runs as a program. */
-export const executionRequestSchema = z.strictObject({
-  language: languageSchema,
-  files: z
-    .array(fileSchema)
-    .min(1)
-    .max(64)
-    .refine(canStandTogether, 'two files have one path, or one is the folder of another'),
-  entry: sandboxPathSchema.optional().describe('File to run; the first file if absent'),
-  args: z.array(z.string().max(4096)).max(64).default([]),
-  stdin: z
-    .string()
-    .max(4 * MIB)
-    .default(''),
-  limits: limitsSchema.prefault({}),
-  isolation: isolationSchema.default('process'),
-  checks: z.array(checkSchema).max(64).default([]),
-})
+export const executionRequestSchema = z
+  .strictObject({
+    language: languageSchema,
+    files: z
+      .array(fileSchema)
+      .min(1)
+      .max(64)
+      .refine(canStandTogether, 'two files have one path, or one is the folder of another'),
+    entry: sandboxPathSchema.optional().describe('File to run; the first file if absent'),
+    args: z.array(z.string().max(4096)).max(64).default([]),
+    stdin: z
+      .string()
+      .max(4 * MIB)
+      .default(''),
+    limits: limitsSchema.prefault({}),
+    isolation: isolationSchema.default('process'),
+    checks: z.array(checkSchema).max(64).default([]),
+  })
+  .refine(canIsolate, CANNOT_ISOLATE)
 export type ExecutionRequest = z.infer<typeof executionRequestSchema>
 export type ExecutionInput = z.input<typeof executionRequestSchema>
 

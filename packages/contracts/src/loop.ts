@@ -1,5 +1,14 @@
 import { z } from 'zod'
-import { checkSchema, languageSchema, limitsSchema, outcomeSchema, verdictSchema } from './execution.ts'
+import {
+  CANNOT_ISOLATE,
+  canIsolate,
+  checkSchema,
+  isolationSchema,
+  languageSchema,
+  limitsSchema,
+  outcomeSchema,
+  verdictSchema,
+} from './execution.ts'
 
 /** How the samples of a loop are drawn. */
 export const samplingSchema = z.strictObject({
@@ -25,24 +34,27 @@ export const budgetSchema = z
 export type Budget = z.infer<typeof budgetSchema>
 
 /** `POST /api/loops`. */
-export const loopRequestSchema = z.strictObject({
-  goal: z
-    .string()
-    .min(1)
-    .max(256 * 1024)
-    .describe('What the model is asked for'),
-  language: languageSchema,
-  scaffold: z
-    .string()
-    .max(256 * 1024)
-    .default('')
-    .describe('Code that the answer continues; the candidate is scaffold plus answer, unless the answer is fenced'),
-  checks: z.array(checkSchema).min(1).max(16).describe('All must pass for a candidate to be accepted'),
-  sampling: samplingSchema,
-  budget: budgetSchema,
-  limits: limitsSchema.prefault({}).describe('Limits of each execution'),
-  labels: z.record(z.string().max(63), z.string().max(200)).default({}),
-})
+export const loopRequestSchema = z
+  .strictObject({
+    goal: z
+      .string()
+      .min(1)
+      .max(256 * 1024)
+      .describe('What the model is asked for'),
+    language: languageSchema,
+    scaffold: z
+      .string()
+      .max(256 * 1024)
+      .default('')
+      .describe('Code that the answer continues; the candidate is scaffold plus answer, unless the answer is fenced'),
+    checks: z.array(checkSchema).min(1).max(16).describe('All must pass for a candidate to be accepted'),
+    sampling: samplingSchema,
+    budget: budgetSchema,
+    limits: limitsSchema.prefault({}).describe('Limits of each execution'),
+    isolation: isolationSchema.default('process').describe('Isolation of each execution'),
+    labels: z.record(z.string().max(63), z.string().max(200)).default({}),
+  })
+  .refine(canIsolate, CANNOT_ISOLATE)
 export type LoopRequest = z.infer<typeof loopRequestSchema>
 export type LoopInput = z.input<typeof loopRequestSchema>
 

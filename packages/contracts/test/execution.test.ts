@@ -59,3 +59,12 @@ t.test('a loop without a budget is refused, and 0 is a budget', (t) => {
   t.ok(loopRequestSchema.safeParse({ ...loop, budget: { iterations: 0 } }).success)
   t.end()
 })
+
+t.test('the tier fork is refused for a language that it does not run', (t) => {
+  const of = (language: string, path: string) =>
+    executionRequestSchema.safeParse({ language, files: [{ path, content: '' }], isolation: 'fork' })
+  t.ok(of('python', 'a.py').success)
+  const refused = of('javascript', 'a.js')
+  t.match(refused.error?.issues, [{ path: ['isolation'], message: 'the tier fork runs Python only' }])
+  t.end()
+})

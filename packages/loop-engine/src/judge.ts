@@ -15,6 +15,7 @@ export function executionInput(request: LoopRequest, code: string): ExecutionInp
     language: request.language,
     files: [{ path: FILE_NAMES[request.language], content: code }],
     limits: request.limits,
+    isolation: request.isolation,
     checks: request.checks,
   }
 }

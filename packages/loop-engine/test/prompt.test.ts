@@ -36,11 +36,13 @@ t.test('the bound of the prompt tokens is above one token a byte', async (t) => 
   t.ok(promptTokensBound(loopRequest({ goal: text })) > 1_000)
 })
 
-t.test('an execution carries candidate, checks and limits of the loop', async (t) => {
+t.test('an execution carries candidate, checks, limits and isolation of the loop', async (t) => {
   t.match(executionInput(request, 'x = 1'), {
     language: 'python',
     files: [{ path: 'candidate.py', content: 'x = 1' }],
     checks: request.checks,
     limits: request.limits,
+    isolation: 'process',
   })
+  t.equal(executionInput(loopRequest({ isolation: 'fork' }), 'x = 1').isolation, 'fork')
 })
