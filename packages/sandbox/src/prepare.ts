@@ -21,6 +21,8 @@ export type Prepared = {
   readonly closeFds: readonly number[]
   /** What could not be had, in words for the operator: a language, a better cgroup back-end. */
   readonly refusals: readonly string[]
+  /** Folder of this process that every sandbox sees, read-only, as BOOTSTRAP_FOLDER. */
+  readonly folder: string
   readonly close: () => Promise<void>
 }
 
@@ -73,6 +75,7 @@ export function prepare(clock: Clock, options: SandboxOptions): Prepared {
       runtimes,
       closeFds: leakedDescriptors(),
       refusals,
+      folder: staging.folder,
       close: async () => {
         await Promise.all(running)
         await chosen.backend.close()

@@ -1,6 +1,5 @@
 import type { ExecutionRequest } from '@loopgate/contracts'
-import type { JailDeps } from './jail/jail.ts'
-import { startSession, type SessionEnd } from './jail/session.ts'
+import { startSession, type SessionDeps, type SessionEnd } from './jail/session.ts'
 import type { Runtime } from './languages/runtime.ts'
 
 /**
@@ -8,7 +7,7 @@ import type { Runtime } from './languages/runtime.ts'
  * @throws Error if the sandbox cannot be started
  */
 export async function runProgram(
-  deps: JailDeps,
+  deps: SessionDeps,
   runtime: Runtime,
   request: ExecutionRequest,
   id: string,

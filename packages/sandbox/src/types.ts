@@ -29,6 +29,10 @@ export type Sandbox = {
 }
 
 export type SandboxOptions = {
+  /** Default: `process`. */
+  readonly tier?: Isolation | undefined
+  /** Tier `fork`: executions of one server of forks before it is replaced. */
+  readonly forksOfOne?: number | undefined
   /** The bubblewrap program, or the wrapper script that the set-up writes. Default: found on PATH. */
   readonly bwrapPath?: string | undefined
   /** A real Python interpreter, never a version manager's shim. Default: found in /usr/bin and /usr/local/bin. */

@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs'
-import { join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
+import { ownPrefix } from '../owner.ts'
 import { readText } from './files.ts'
 import { createNoCgroups } from './none.ts'
 import type { CgroupBackend } from './types.ts'
@@ -30,7 +31,9 @@ export function chooseCgroups(): { backend: CgroupBackend; refusals: string[] } 
 function makeV2(): CgroupBackend {
   const mount = mounts().find(({ type }) => type === 'cgroup2')
   if (mount === undefined) throw new Error('not mounted')
-  return createV2Backend(ownFolder(mount.folder, ownPath('')))
+  const own = ownFolder(mount.folder, ownPath(''))
+  // Another tier of this process has moved it into its leaf already: what was delegated is the folder above.
+  return createV2Backend(basename(own) === `${ownPrefix()}self` ? dirname(own) : own)
 }
 
 function makeV1(): CgroupBackend {

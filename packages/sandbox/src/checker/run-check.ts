@@ -1,7 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import type { Check, CheckResult, Limits, Outcome } from '@loopgate/contracts'
-import type { JailDeps } from '../jail/jail.ts'
-import { startSession, type Session, type SessionEnd } from '../jail/session.ts'
+import { startSession, type Session, type SessionDeps, type SessionEnd } from '../jail/session.ts'
 import type { Runtime } from '../languages/runtime.ts'
 import { outcomeOf } from '../outcome.ts'
 import { createRecordReader, readRecord, type Judgement } from './record.ts'
@@ -12,7 +11,7 @@ const CHECK_OUTPUT_BYTES = 64 * 1024
 const EVIDENCE_CHARACTERS = 4000
 
 export type CheckContext = {
-  readonly deps: JailDeps
+  readonly deps: SessionDeps
   readonly runtime: Runtime
   readonly limits: Limits
   readonly id: string

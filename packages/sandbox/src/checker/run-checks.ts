@@ -1,6 +1,5 @@
 import type { CheckResult, ExecutionRequest } from '@loopgate/contracts'
-import type { JailDeps } from '../jail/jail.ts'
-import type { SessionEnd } from '../jail/session.ts'
+import type { SessionDeps, SessionEnd } from '../jail/session.ts'
 import type { Runtime } from '../languages/runtime.ts'
 import { candidateSha256 } from '../candidate-hash.ts'
 import { howItEnded, runCheck } from './run-check.ts'
@@ -20,7 +19,7 @@ export type ChecksRun = {
  * @throws Error if a sandbox cannot be started
  */
 export async function runChecks(
-  deps: JailDeps,
+  deps: SessionDeps,
   runtime: Runtime,
   request: ExecutionRequest,
   id: string,

@@ -1,6 +1,5 @@
 import type { ExecutionRequest } from '@loopgate/contracts'
-import type { JailDeps } from '../jail/jail.ts'
-import { startSession, type Session, type SessionEnd } from '../jail/session.ts'
+import { startSession, type Session, type SessionDeps, type SessionEnd } from '../jail/session.ts'
 import type { Runtime } from '../languages/runtime.ts'
 
 /** An answer of the candidate: plain data, an exception, or the reason why it is neither. */
@@ -28,7 +27,7 @@ const SEQUENCE_BYTES = 4
  * @throws Error if the sandbox cannot be started
  */
 export function serveCandidate(
-  deps: JailDeps,
+  deps: SessionDeps,
   runtime: Runtime,
   request: ExecutionRequest,
   id: string,

@@ -17,6 +17,18 @@ export const ALWAYS_ENFORCED = [
   'die-with-runner',
 ] as const
 
+/** Of those, what each execution of the tier `fork` has by itself; the rest it has from the jail around it. */
+export const FORK_ENFORCED = [
+  'namespaces:user,pid,net,ipc,uts,mount,cgroup',
+  'capabilities:none',
+  'no-new-user-namespaces',
+  'read-only-system',
+  'read-only-procfs',
+  'tmpfs-size',
+  'init-unreadable',
+  'die-with-runner',
+] as const
+
 /** Top-level folders of the host that programs need: links where /usr is merged, else the folders themselves. */
 export function systemArguments(): string[] {
   const args = ['--ro-bind', '/usr', '/usr']
@@ -31,7 +43,9 @@ export function systemArguments(): string[] {
 export type JailFolders = { readonly system: readonly string[]; readonly binds: readonly Bind[] }
 
 /**
- * The arguments of one sandbox. Nothing in them is secret: the candidate can read them in procfs.
+ * The arguments of one sandbox, or of the jail around a server of forks. The latter may make namespaces
+ * and, without a read-only procfs, write the user maps of its children; it has the folder `link` of the
+ * runner's socket at /tmp/link, which its children cover. It never runs a candidate. Nothing in them is secret: the candidate can read them in procfs.
  * Everything is read-only but /tmp, a tmpfs of `diskBytes` that also holds the working folder.
  */
 export function jailArguments(
@@ -39,18 +53,22 @@ export function jailArguments(
   env: Readonly<Record<string, string>>,
   diskBytes: number,
   descriptors: { info: number; block: number; seccomp: number | null },
+  server?: { readonly link: string },
 ): string[] {
   const parts: ReadonlyArray<readonly string[]> = [
     ['--unshare-user', '--unshare-pid', '--unshare-net', '--unshare-ipc', '--unshare-uts', '--unshare-cgroup-try'],
     ['--uid', INSIDE_ID, '--gid', INSIDE_ID, '--hostname', 'sandbox'],
-    ['--die-with-parent', '--new-session', '--cap-drop', 'ALL', '--disable-userns'],
+    ['--die-with-parent', '--new-session', '--cap-drop', 'ALL'],
+    server === undefined ? ['--disable-userns'] : [],
     folders.system,
     folders.binds.flatMap(({ source, target }) => ['--ro-bind', source, target]),
-    ['--proc', '/proc', '--remount-ro', '/proc'],
+    ['--proc', '/proc'],
+    server === undefined ? ['--remount-ro', '/proc'] : [],
     ['--size', '65536', '--tmpfs', '/dev'],
     DEVICES.flatMap((name) => ['--dev-bind', `/dev/${name}`, `/dev/${name}`]),
     ['--symlink', '/proc/self/fd', '/dev/fd', '--symlink', '/tmp', '/dev/shm', '--remount-ro', '/dev'],
     ['--size', String(diskBytes), '--tmpfs', '/tmp', '--dir', '/tmp/work', '--chdir', '/tmp/work'],
+    server === undefined ? [] : ['--ro-bind', server.link, '/tmp/link'],
     // The root is a tmpfs of bubblewrap's without a size: left writable it would be memory for the taking.
     ['--remount-ro', '/'],
     Object.entries(env).flatMap(([name, value]) => ['--setenv', name, value]),

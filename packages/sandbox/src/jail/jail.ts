@@ -68,7 +68,7 @@ export type JailSpec = {
 const DRAIN_MS = 250
 
 /** How long bubblewrap may take to name its init before it is killed instead. */
-const UNKNOWN_INIT_MS = 5_000
+export const UNKNOWN_INIT_MS = 5_000
 
 /**
  * Starts one sandbox, in the order that leaves no gap: bubblewrap makes the namespaces and waits,
@@ -181,7 +181,7 @@ function superviseJail(deps: JailDeps, spec: JailSpec, child: ChildProcess, cgro
   return { channel, record, started, ended, kill }
 }
 
-function signal(pid: number): void {
+export function signal(pid: number): void {
   try {
     process.kill(pid, 'SIGKILL')
   } catch {
@@ -199,13 +199,13 @@ function exitOf(child: ChildProcess): Promise<{ code: number | null; failed: str
 const SIGNAL_NAMES = new Map(Object.entries(constants.signals).map(([name, number]) => [number, name]))
 
 /** bubblewrap folds a death by signal into 128 + n, as a shell does. */
-function exitStatus(code: number | null): { exitCode: number | null; signal: string | null } {
+export function exitStatus(code: number | null): { exitCode: number | null; signal: string | null } {
   if (code === null) return { exitCode: null, signal: 'SIGKILL' }
   return { exitCode: code, signal: code > 128 ? (SIGNAL_NAMES.get(code - 128) ?? null) : null }
 }
 
 /** Waits for the end of each stream, but not for ever: a descriptor may have been passed somewhere. */
-function drained(clock: Clock, streams: ReadonlyArray<Readable | null>): Promise<void> {
+export function drained(clock: Clock, streams: ReadonlyArray<Readable | null>): Promise<void> {
   return new Promise((resolve) => {
     const open = new Set(streams.filter((stream) => stream !== null && !stream.readableEnded && !stream.destroyed))
     const cancel = clock.after(DRAIN_MS, resolve)
@@ -225,6 +225,6 @@ function drained(clock: Clock, streams: ReadonlyArray<Readable | null>): Promise
 }
 
 /** Waits until nothing lives in the cgroup, which is a matter of a millisecond once its init is dead. */
-async function emptied(cgroup: Cgroup): Promise<void> {
+export async function emptied(cgroup: Cgroup): Promise<void> {
   for (let pauseMs = 1; pauseMs <= 1024 && !cgroup.isEmpty(); pauseMs *= 2) await delay(pauseMs)
 }

@@ -65,6 +65,9 @@ const DENIED: ReadonlyArray<readonly [string, number | null, number | null]> = [
   ['set_mempolicy', 238, 237],
 ]
 
+/** What a server of forks does that its children must not. */
+const SERVER_NEEDS: ReadonlySet<string> = new Set(['mount', 'unshare'])
+
 // linux/seccomp.h, linux/audit.h, linux/filter.h
 const RET_KILL_PROCESS = 0x8000_0000
 const RET_ERRNO = 0x0005_0000
@@ -90,11 +93,15 @@ const NEW_NAMESPACES = 0x7e02_0000
 /**
  * A classic BPF program for `bwrap --seccomp`, or null where the table has no column for the
  * architecture. clone with a new namespace is refused; clone3, whose flags a filter cannot see, says
- * ENOSYS so that libraries fall back to clone.
+ * ENOSYS so that libraries fall back to clone. For a server of forks the calls by which it shuts its
+ * children in are left open: each child loads the whole filter on top.
  */
-export function seccompProgram(arch: string): Buffer | null {
+export function seccompProgram(arch: string, role: 'program' | 'fork-server' = 'program'): Buffer | null {
   if (arch !== 'x64' && arch !== 'arm64') return null
-  const denied = DENIED.map((row) => row[arch === 'x64' ? 1 : 2]).filter((number) => number !== null)
+  const isServer = role === 'fork-server'
+  const denied = DENIED.filter(([name]) => !isServer || !SERVER_NEEDS.has(name))
+    .map((row) => row[arch === 'x64' ? 1 : 2])
+    .filter((number) => number !== null)
   const code: number[][] = [
     [LOAD_WORD, 0, 0, OFFSET_ARCH],
     [JUMP_EQUAL, 1, 0, AUDIT_ARCH[arch]],
@@ -112,10 +119,14 @@ export function seccompProgram(arch: string): Buffer | null {
       [JUMP_EQUAL, 0, 1, number],
       [RETURN, 0, 0, RET_ERRNO | EPERM],
     ]),
-    [JUMP_EQUAL, 0, 3, CLONE[arch]],
-    [LOAD_WORD, 0, 0, OFFSET_FIRST_ARGUMENT],
-    [JUMP_ANY_BIT, 0, 1, NEW_NAMESPACES],
-    [RETURN, 0, 0, RET_ERRNO | EPERM],
+    ...(isServer
+      ? []
+      : [
+          [JUMP_EQUAL, 0, 3, CLONE[arch]],
+          [LOAD_WORD, 0, 0, OFFSET_FIRST_ARGUMENT],
+          [JUMP_ANY_BIT, 0, 1, NEW_NAMESPACES],
+          [RETURN, 0, 0, RET_ERRNO | EPERM],
+        ]),
     [RETURN, 0, 0, RET_ALLOW],
   ]
   const program = Buffer.alloc(code.length * 8)

@@ -2,11 +2,17 @@ import { closeSync, openSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { seccompProgram } from './seccomp-program.ts'
 
-/** Writes the filter of this machine's architecture once; each sandbox reads it through a descriptor of its own. */
-export function filterOpener(folder: string): (() => { descriptor: number; close: () => void }) | null {
-  const program = seccompProgram(process.arch)
+export type FilterOpener = () => { descriptor: number; close: () => void }
+
+/**
+ * Writes a filter of this machine's architecture once; each sandbox reads it through a descriptor of its
+ * own. Null where there is none for the architecture.
+ */
+export function filterOpener(folder: string, role: 'program' | 'fork-server' = 'program'): FilterOpener | null {
+  const program = seccompProgram(process.arch, role)
   if (program === null) return null
-  const path = join(folder, 'filter.bpf')
+  // The forks of a server read filter.bpf by this name.
+  const path = join(folder, role === 'program' ? 'filter.bpf' : 'fork-server.bpf')
   writeFileSync(path, program, { mode: 0o644 })
   return () => {
     const descriptor = openSync(path, 'r')

@@ -1,6 +1,10 @@
 import type { SandboxFile } from '@loopgate/contracts'
+import type { Clock } from '@loopgate/service-kit'
 import { createChannel, type Channel, type Frame } from './channel.ts'
-import { startJail, type JailDeps, type JailEnd, type JailSpec, type KillReason } from './jail.ts'
+import type { Jail, JailEnd, JailSpec, KillReason } from './jail.ts'
+
+/** How a tier starts its jails. */
+export type SessionDeps = { readonly clock: Clock; readonly startJail: (spec: JailSpec) => Jail }
 
 /** What a bootstrap is told first; the rest of it depends on the role. */
 export type Init = Readonly<Record<string, unknown>>
@@ -42,7 +46,7 @@ const FAREWELLS = { c: 'compile', m: 'memory', e: 'exception', x: 'exit' } as co
  * @throws Error if the jail cannot be started
  */
 export function startSession(
-  deps: JailDeps,
+  deps: SessionDeps,
   spec: JailSpec,
   wallMs: number,
   init: Init,
@@ -51,7 +55,7 @@ export function startSession(
 ): Session {
   const { clock } = deps
   const begunMs = clock.now()
-  const jail = startJail(deps, spec)
+  const jail = deps.startJail(spec)
   let startedMs: number | null = null
   let farewell: Farewell | null = null
   let cancelWall = clock.after(STARTUP_MS, () => jail.kill('fault'))

@@ -49,21 +49,15 @@ export function pythonRuntime(path: string | undefined, staging: Staging): Runti
   const placed = isSystems(program, facts.library)
     ? { inside: program, binds: [] as Bind[], env: {}, sites: facts.sites }
     : relocated(program, facts.library, libraries, staging)
+  const start = [placed.inside, '-s', '-S', '-B', '-X', 'utf8']
   return {
     language: 'python',
     version: facts.version,
     binds: placed.binds,
     // A fixed hash seed: a candidate that depends on the order of a set gets the same verdict each time.
     env: { ...COMMON_ENV, PYTHONHASHSEED: '0', ...placed.env },
-    argv: (role) => [
-      placed.inside,
-      '-s',
-      '-S',
-      '-B',
-      '-X',
-      'utf8',
-      `${BOOTSTRAP_FOLDER}/python/${role === 'check' ? 'checker' : 'candidate'}.pyc`,
-    ],
+    argv: (role) => [...start, `${BOOTSTRAP_FOLDER}/python/${role === 'check' ? 'checker' : 'candidate'}.pyc`],
+    forkServer: [...start, `${BOOTSTRAP_FOLDER}/python/zygote.pyc`],
     rlimits: (limits) => ({
       CORE: [0, 0],
       CPU: [cpuSeconds(limits), cpuSeconds(limits) + 1],

@@ -18,6 +18,8 @@ export type Runtime = {
   /** The whole environment inside. */
   readonly env: Readonly<Record<string, string>>
   readonly argv: (role: Role, limits: JailLimits) => readonly string[]
+  /** How its server of forks is started, for the tier `fork`; absent where it has none. */
+  readonly forkServer?: readonly string[]
   /** Limits that the bootstrap sets on itself before anything of the candidate runs: RLIMIT name, soft, hard. */
   readonly rlimits: (limits: JailLimits) => Readonly<Record<string, readonly [number, number]>>
   /** More folders for imports. */

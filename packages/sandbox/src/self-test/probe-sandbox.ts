@@ -4,7 +4,7 @@ import { createServer, type AddressInfo } from 'node:net'
 import { homedir } from 'node:os'
 import { dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { executionRequestSchema, type ExecutionRequest } from '@loopgate/contracts'
+import { executionRequestSchema, type ExecutionRequest, type Isolation } from '@loopgate/contracts'
 import { z } from 'zod'
 import type { Runtime } from '../languages/runtime.ts'
 import type { Prepared } from '../prepare.ts'
@@ -56,6 +56,7 @@ function hiddenPaths(): string[] {
  */
 export async function probeSandbox(
   prepared: Prepared,
+  tier: Isolation,
   run: (runtime: Runtime, request: ExecutionRequest) => Promise<SandboxResult>,
 ): Promise<Omit<SelfTestReport, 'enforced'>> {
   const checks: Check[] = prepared.refusals.map((detail) => ({
@@ -69,7 +70,7 @@ export async function probeSandbox(
   try {
     const { port } = listener.address() as AddressInfo
     for (const runtime of prepared.runtimes) {
-      const own = await probeLanguage(prepared, runtime, port, run)
+      const own = await probeLanguage(prepared, tier, runtime, port, run)
       checks.push(...own)
       if (own.every(({ passed }) => passed)) languages.push({ language: runtime.language, version: runtime.version })
     }
@@ -84,6 +85,7 @@ export async function probeSandbox(
 
 async function probeLanguage(
   prepared: Prepared,
+  tier: Isolation,
   runtime: Runtime,
   port: number,
   run: (runtime: Runtime, request: ExecutionRequest) => Promise<SandboxResult>,
@@ -94,6 +96,7 @@ async function probeLanguage(
     files: [{ path: isPython ? 'probe.py' : 'probe.js', content: source(isPython ? './probe.py' : './probe.js') }],
     args: [String(port), ...hiddenPaths()],
     limits: { wallMs: 20_000 },
+    isolation: tier,
   })
   const name = (what: string) => `${runtime.language}: ${what}`
   const result = await run(runtime, request)

@@ -25,8 +25,11 @@ for name in os.listdir("/proc/self/fd"):
         descriptors.append(int(name))
     except OSError:
         pass  # the descriptor of the listing itself
-with open("/proc/1/environ", "rb") as file:
-    init_environment = file.read().decode("utf-8", "replace")
+try:
+    with open("/proc/1/environ", "rb") as file:
+        init_environment = file.read().decode("utf-8", "replace")
+except PermissionError:
+    init_environment = ""  # an init that may not be read tells nothing
 with open("/proc/self/status") as file:
     status = dict(line.rstrip("\n").split(":\t", 1) for line in file if ":\t" in line)
 print(json.dumps({

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { executionRequestSchema, type ExecutionInput } from '@loopgate/contracts'
+import { executionRequestSchema, isolationSchema, type ExecutionInput } from '@loopgate/contracts'
 import { createLogger } from '@loopgate/service-kit'
 import { removeSpawnHook } from '@loopgate/testkit/untouched-spawn'
 import { createSandbox, type Sandbox, type SandboxOptions, type SandboxResult } from '@loopgate/sandbox'
@@ -17,6 +17,15 @@ export const TOOLS: SandboxOptions = {
 }
 
 export const logger = createLogger('test', 'silent')
+
+/**
+ * The tier that a test file is run over. Those that hold for each tier are run again by test/fork/, which
+ * sets the variable and imports them.
+ */
+export const TIER = isolationSchema.parse(process.env['SANDBOX_TEST_TIER'] ?? 'process')
+
+/** Why a test of JavaScript is skipped, or false. */
+export const noJavascript = TIER === 'fork' ? 'the tier fork runs Python only' : false
 
 /** Time enough on a loaded machine: what tells a hang is the CPU limit. */
 const PATIENT = { cpuMs: 4000, wallMs: 30_000 }
@@ -35,7 +44,7 @@ export async function readySandbox(
   t: { teardown: (fn: () => unknown) => void },
   options: SandboxOptions = {},
 ): Promise<TestSandbox | { refused: string }> {
-  const sandbox = createSandbox({ logger }, { ...TOOLS, ...options })
+  const sandbox = createSandbox({ logger }, { ...TOOLS, tier: TIER, ...options })
   t.teardown(() => sandbox.close())
   const report = await sandbox.selfTest()
   if (!report.passed) {
@@ -45,10 +54,14 @@ export async function readySandbox(
   return {
     sandbox,
     run: (input, signal = new AbortController().signal) =>
-      sandbox.execute(executionRequestSchema.parse({ ...input, limits: { ...PATIENT, ...input.limits } }), {
-        executionId: 'exec_test',
-        signal,
-      }),
+      sandbox.execute(
+        executionRequestSchema.parse({
+          isolation: sandbox.tier,
+          ...input,
+          limits: { ...PATIENT, ...input.limits },
+        }),
+        { executionId: 'exec_test', signal },
+      ),
   }
 }
 

@@ -1,0 +1,220 @@
+"""Server of forks: a warm Python that never runs anything of a candidate's. For each execution it
+makes a process in namespaces of its own, which shuts itself in and then runs one bootstrap.
+
+A request on descriptor 3 is JSON: ticket, kinds (one letter a connection), disk (bytes), role.
+Answers are P (ticket, pid here) and X (pid here, wait status).
+"""
+
+import _signal
+import _socket
+import ctypes
+import fcntl
+import gc
+import io
+import marshal
+import posix
+import select
+import sys
+
+# What candidates and checks of this kind import most: they find it loaded, as after any first import.
+import collections
+import functools
+import heapq
+import itertools
+import math
+import operator
+import re
+import string
+import typing
+
+# The bootstraps' own.
+import _ast
+import _sitebuiltins
+import resource
+import channel
+import codec
+import prelude
+
+LINK = "/tmp/link/runner"
+FOLDER = "/opt/loopgate/"
+SELF = "65534 65534 1"
+# linux/sched.h: user, pid, net, ipc, uts, mount; the cgroup namespace follows once it is in its cgroup.
+NAMESPACES = 0x10000000 | 0x20000000 | 0x40000000 | 0x08000000 | 0x04000000 | 0x00020000
+NEW_CGROUP = 0x02000000
+SYS_CLONE = {"x86_64": 56, "aarch64": 220}[posix.uname().machine]
+# linux/mount.h
+RDONLY, NOSUID, NODEV, NOEXEC, REC, PRIVATE = 1, 2, 4, 8, 0x4000, 0x40000
+# linux/prctl.h
+PR_SET_DUMPABLE, PR_SET_SECCOMP, PR_CAPBSET_DROP, MODE_FILTER = 4, 22, 24, 2
+CAPABILITY_VERSION = 0x20080522
+SIOCSIFFLAGS, IFF_UP_RUNNING = 0x8914, 0x41
+
+# PyDLL keeps the interpreter's lock during the call, as a fork must.
+libc = ctypes.PyDLL(None, use_errno=True)
+
+
+def checked(what, result):
+    if result < 0:
+        raise OSError(ctypes.get_errno(), posix.strerror(ctypes.get_errno()) + ": " + what)
+    return result
+
+
+def write_to(path, text):
+    descriptor = posix.open(path, posix.O_WRONLY | posix.O_CLOEXEC)
+    try:
+        posix.write(descriptor, text.encode())
+    finally:
+        posix.close(descriptor)
+
+
+def mount(kind, target, flags, options=None):
+    source = None if kind is None else kind.encode()
+    checked(
+        "mount " + target,
+        libc.mount(source, target.encode(), source, ctypes.c_ulong(flags), options and options.encode()),
+    )
+
+
+def connect(kind, ticket):
+    link = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
+    link.connect(LINK)
+    link.send(kind.encode() + ticket.encode())
+    return link.detach()
+
+
+def raise_loopback():
+    link = _socket.socket(_socket.AF_INET, _socket.SOCK_DGRAM)
+    flags = IFF_UP_RUNNING.to_bytes(2, sys.byteorder)
+    fcntl.ioctl(link.fileno(), SIOCSIFFLAGS, b"lo".ljust(16, b"\0") + flags.ljust(14, b"\0"))
+    link.close()
+
+
+def drop_capabilities():
+    for number in range(64):
+        if libc.prctl(PR_CAPBSET_DROP, number, 0, 0, 0) < 0:
+            break  # the kernel has no more of them
+    header = (ctypes.c_uint32 * 2)(CAPABILITY_VERSION, 0)
+    checked("capset", libc.capset(header, (ctypes.c_uint32 * 6)()))
+
+
+def load_filter():
+    checked("seccomp", libc.prctl(PR_SET_SECCOMP, MODE_FILTER, ctypes.byref(PROGRAM), 0, 0))
+
+
+def be_init(candidate):
+    """Process 1 of the namespaces: ends with the candidate's status, and everything inside with it."""
+    posix.closerange(0, 1024)
+    _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
+    while True:
+        pid, status = posix.waitpid(-1, 0)
+        if pid == candidate:
+            code = posix.waitstatus_to_exitcode(status)
+            posix._exit(code if code >= 0 else 128 - code)
+
+
+def enter(request):
+    """In the new namespaces: shuts this process in, waits to be told that it is in its cgroup, forks the
+    one that shall run the bootstrap and stays behind as its init."""
+    _signal.set_wakeup_fd(-1)
+    _signal.signal(_signal.SIGCHLD, _signal.SIG_DFL)
+    # Signals to a process group are not stopped by a pid namespace.
+    posix.setsid()
+    kinds = request["kinds"]
+    links = {kind: connect(kind, request["ticket"]) for kind in kinds}
+    try:
+        write_to("/proc/self/setgroups", "deny")
+        write_to("/proc/self/uid_map", SELF)
+        write_to("/proc/self/gid_map", SELF)
+        write_to("/proc/sys/user/max_user_namespaces", "0")
+        raise_loopback()
+        mount(None, "/", REC | PRIVATE)
+        mount("tmpfs", "/tmp", NOSUID | NODEV, "mode=0755,size=%d" % request["disk"])
+        mount("proc", "/proc", RDONLY | NOSUID | NODEV | NOEXEC)
+        posix.mkdir("/tmp/work", 0o755)
+        posix.chdir("/tmp/work")
+        if posix.read(links["c"], 1) != b"g":
+            posix._exit(1)
+        checked("unshare", libc.unshare(NEW_CGROUP))
+        drop_capabilities()
+        checked("dumpable", libc.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0))
+        load_filter()
+        candidate = posix.fork()
+    except OSError as error:
+        posix.write(links["e"], ("fork server: %s\n" % error).encode())
+        posix._exit(1)
+    if candidate > 0:
+        be_init(candidate)
+    checked("dumpable", libc.prctl(PR_SET_DUMPABLE, 1, 0, 0, 0))
+    # Above 4 first, lest one be overwritten by another.
+    for kind in kinds:
+        links[kind] = fcntl.fcntl(links[kind], fcntl.F_DUPFD, 10)
+    posix.closerange(3, 10)
+    for kind, descriptor in (("i", 0), ("o", 1), ("e", 2), ("c", 3), ("r", 4)):
+        if kind in links:
+            posix.dup2(links[kind], descriptor)
+    posix.closerange(5 if "r" in links else 4, 1024)
+    if "i" in links:
+        sys.stdin = sys.__stdin__ = io.open(0, encoding="utf-8", errors="surrogateescape", closefd=False)
+    return CODES["checker" if request["role"] == "check" else "candidate"]
+
+
+def reap():
+    while True:
+        try:
+            pid, status = posix.waitpid(-1, posix.WNOHANG)
+        except ChildProcessError:
+            return
+        if pid == 0:
+            return
+        channel.write_frame(b"X", b"%d %d" % (pid, posix.waitstatus_to_exitcode(status)))
+
+
+def serve():
+    """Returns only in a fork that shall run a bootstrap: its code."""
+    awake, wake = posix.pipe2(posix.O_CLOEXEC | posix.O_NONBLOCK)
+    _signal.signal(_signal.SIGCHLD, lambda *_: None)
+    _signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
+    poll = select.poll()
+    poll.register(channel.CHANNEL, select.POLLIN)
+    poll.register(awake, select.POLLIN)
+    channel.write_frame(b"S")
+    while True:
+        for descriptor, _ in poll.poll():
+            if descriptor == awake:
+                posix.read(awake, 512)
+                reap()
+                continue
+            request = codec.parse(channel.read_frame()[1].decode())
+            libc.PyOS_BeforeFork()
+            pid = libc.syscall(SYS_CLONE, ctypes.c_ulong(NAMESPACES | _signal.SIGCHLD), None, None, None, None)
+            if pid == 0:
+                libc.PyOS_AfterFork_Child()
+                return enter(request)
+            libc.PyOS_AfterFork_Parent()
+            # Refused, where a limit of namespaces or processes is reached: -1, and the others go on.
+            channel.write_frame(b"P", b"%s %d" % (request["ticket"].encode(), pid))
+
+
+def read_whole(path):
+    with io.open(path, "rb") as file:
+        return file.read()
+
+
+class _Program(ctypes.Structure):
+    """struct sock_fprog of linux/filter.h."""
+
+    _fields_ = [("length", ctypes.c_ushort), ("filter", ctypes.c_char_p)]
+
+
+_bytes = read_whole(FOLDER + "filter.bpf")
+PROGRAM = _Program(len(_bytes) // 8, _bytes)
+# A compiled file is a header of 16 bytes and the code.
+CODES = {name: marshal.loads(read_whole(FOLDER + "python/%s.pyc" % name)[16:]) for name in ("candidate", "checker")}
+posix.closerange(4, 1024)
+gc.collect()
+gc.freeze()
+_code = serve()
+_main = type(sys)("__main__")
+_main.__builtins__ = __builtins__
+sys.modules["__main__"] = _main
+exec(_code, _main.__dict__)

@@ -1,0 +1,138 @@
+import { randomBytes } from 'node:crypto'
+import type { Socket } from 'node:net'
+import {
+  drained,
+  emptied,
+  exitStatus,
+  signal,
+  type Jail,
+  type JailDeps,
+  type JailEnd,
+  type JailSpec,
+  type KillReason,
+} from '../jail/jail.ts'
+import { createCappedOutput } from '../jail/output.ts'
+import { watchCpu } from '../jail/watch-cpu.ts'
+import { createLateStream } from './late-stream.ts'
+import { TICKET_CHARACTERS, type Links } from './links.ts'
+import type { Zygotes } from './zygotes.ts'
+
+export type ForkDeps = { readonly jail: JailDeps; readonly links: Links; readonly zygotes: Zygotes }
+
+const GO = 'g'
+
+/**
+ * Starts one execution as a fork, in the order that leaves no gap: the fork shuts itself in and dials,
+ * its init goes into the cgroup, then it is told to go on and the bootstrap runs.
+ * @throws Error if the cgroup cannot be made
+ */
+export function startFork({ jail: deps, links, zygotes }: ForkDeps, spec: JailSpec): Jail {
+  const { limits, runtime } = spec
+  const cgroup = deps.cgroups.create(spec.id, {
+    memoryBytes: limits.memoryBytes,
+    processes: limits.processes + runtime.ownProcesses + 1,
+  })
+  const ticket = randomBytes(TICKET_CHARACTERS / 2).toString('hex')
+  const channel = createLateStream()
+  const record = spec.role === 'check' ? createLateStream() : null
+  const sockets: Socket[] = []
+  const exit = Promise.withResolvers<number | null>()
+  let reason: KillReason | null = null
+  let pid: number | null = null
+  let isOver = false
+  const kill = (why: KillReason) => {
+    reason ??= why
+    if (isOver) return
+    if (pid !== null) signal(pid)
+    // Unheard of until the time to come up was over: it is the server that does not answer.
+    else if (why === 'fault') {
+      zygotes.distrust(zygote)
+      zygote.kill()
+    }
+  }
+  const out = createCappedOutput(limits.outputBytes, () => kill('output'))
+  const err = createCappedOutput(limits.outputBytes, () => kill('output'))
+
+  let channelSocket: Socket | null = null
+  let isConfined = false
+  const goOn = () => {
+    if (channelSocket === null || !isConfined) return
+    channelSocket.write(GO)
+    channel.attach(channelSocket)
+  }
+  const stopExpecting = links.expect(ticket, (kind, socket) => {
+    sockets.push(socket)
+    if (kind === 'o') socket.on('data', out.push)
+    else if (kind === 'e') socket.on('data', err.push)
+    else if (kind === 'r') record?.attach(socket)
+    else if (kind === 'i') socket.resume().end(spec.stdin ?? '')
+    else {
+      channelSocket = socket
+      goOn()
+    }
+  })
+  const confine = async (init: number) => {
+    try {
+      await cgroup.add(init)
+      isConfined = true
+      goOn()
+    } catch {
+      kill('fault') // also when it was killed meanwhile, and the first reason stands
+    }
+  }
+  const zygote = zygotes.take()
+  const kinds = `coe${spec.stdin === null ? '' : 'i'}${record === null ? '' : 'r'}`
+  zygote.fork(
+    { ticket, kinds, disk: limits.diskBytes, role: spec.role },
+    {
+      onPid: (found) => {
+        pid = found
+        if (pid === null) return
+        if (reason !== null) signal(pid)
+        void confine(pid)
+      },
+      onExit: (status) => {
+        isOver = true
+        exit.resolve(status)
+      },
+    },
+  )
+
+  let stopWatch = () => {}
+  let hasStarted = false
+  let bootMs = 0
+  const started = () => {
+    hasStarted = true
+    bootMs = cgroup.cpuMs() ?? 0
+    stopWatch = watchCpu(
+      deps.clock,
+      () => (cgroup.cpuMs() ?? 0) - bootMs,
+      limits.cpuMs,
+      () => kill('cpu'),
+    )
+  }
+  const ended = (async (): Promise<JailEnd> => {
+    const status = await exit.promise
+    stopWatch()
+    if (status === null) reason ??= 'fault'
+    if (!hasStarted && (reason === null || reason === 'fault')) zygotes.distrust(zygote)
+    await drained(deps.clock, [...sockets, ...(channelSocket === null ? [] : [channel.stream, record?.stream ?? null])])
+    stopExpecting()
+    await emptied(cgroup)
+    const usage = cgroup.usage()
+    deps.background(cgroup.remove())
+    for (const socket of sockets) socket.destroy()
+    channel.stream.destroy()
+    record?.stream.destroy()
+    return {
+      reason,
+      ...exitStatus(status === null ? null : status < 0 ? 128 - status : status),
+      stdout: out.text(),
+      stderr: err.text(),
+      truncated: { stdout: out.truncated(), stderr: err.truncated() },
+      ...usage,
+      cpuMs: usage.cpuMs === null ? null : Math.max(0, usage.cpuMs - bootMs),
+    }
+  })()
+  return { channel: channel.stream, record: record?.stream ?? null, started, ended, kill }
+}
