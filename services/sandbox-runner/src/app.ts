@@ -1,15 +1,16 @@
-import { CLOSE_CODES, type RunnerInfo } from '@loopgate/contracts'
-import { createSandbox, type Sandbox, type SelfTestReport } from '@loopgate/sandbox'
+import { CLOSE_CODES, isolationSchema, type RunnerInfo } from '@loopgate/contracts'
+import { createSandbox, type Sandbox, type SandboxOptions } from '@loopgate/sandbox'
 import { systemClock, type Clock, type Logger } from '@loopgate/service-kit'
 import type { Config } from './config.ts'
 import { createKeptResults } from './kept-results.ts'
 import { createLinks } from './links.ts'
+import { createTiers } from './tiers.ts'
 import { createWork } from './work.ts'
 
 /** A sandbox runner: it dials gateways and runs what they send. */
 export type Runner = {
-  /** Tests the sandbox and begins to dial; resolves once the test has ended, whatever it found. Never throws. */
-  readonly start: () => Promise<SelfTestReport>
+  /** Tests the sandboxes and begins to dial; resolves once the tests have ended, whatever they found. Never throws. */
+  readonly start: () => Promise<void>
   /** Takes nothing new, finishes what runs and delivers it, then closes. */
   readonly drain: () => Promise<void>
   /** Kills what runs and closes. */
@@ -20,28 +21,30 @@ export type Runner = {
 const LAST_RESULTS_MS = 5_000
 const POLL_MS = 10
 
-export function createRunner(deps: { config: Config; logger: Logger; clock?: Clock; sandbox?: Sandbox }): Runner {
+export function createRunner(deps: {
+  config: Config
+  logger: Logger
+  clock?: Clock
+  sandboxes?: readonly Sandbox[]
+}): Runner {
   const { config, logger } = deps
   const clock = deps.clock ?? systemClock
-  const sandbox =
-    deps.sandbox ??
-    createSandbox(
-      { logger, clock },
-      {
-        bwrapPath: config.LOOPGATE_BWRAP_PATH,
-        pythonPath: config.LOOPGATE_PYTHON_PATH,
-        nodePath: config.LOOPGATE_NODE_PATH,
-        launcherUid: config.LOOPGATE_RUNNER_UID,
-      },
-    )
-  let report: SelfTestReport = { passed: false, checks: [], languages: [], enforced: [] }
+  const options: SandboxOptions = {
+    bwrapPath: config.LOOPGATE_BWRAP_PATH,
+    pythonPath: config.LOOPGATE_PYTHON_PATH,
+    nodePath: config.LOOPGATE_NODE_PATH,
+    launcherUid: config.LOOPGATE_RUNNER_UID,
+  }
+  const sandboxes =
+    deps.sandboxes ?? isolationSchema.options.map((tier) => createSandbox({ logger, clock }, { ...options, tier }))
+  const tiers = createTiers(logger, sandboxes)
   const kept = createKeptResults(clock)
   const info = (): RunnerInfo => ({
     runnerId: config.LOOPGATE_RUNNER_ID,
-    languages: [...report.languages],
-    tiers: report.passed ? [sandbox.tier] : [],
+    languages: tiers.languages(),
+    tiers: tiers.offered(),
     slots: config.LOOPGATE_RUNNER_SLOTS,
-    selfTest: { passed: report.passed, checks: report.checks },
+    selfTest: tiers.selfTest(),
   })
   const links = createLinks({
     clock,
@@ -60,8 +63,8 @@ export function createRunner(deps: { config: Config; logger: Logger; clock?: Clo
     },
   })
   const work = createWork(
-    { clock, logger, sandbox, kept, send: links.send },
-    { runnerId: config.LOOPGATE_RUNNER_ID, slots: config.LOOPGATE_RUNNER_SLOTS, languages: () => report.languages },
+    { clock, logger, sandboxOf: tiers.of, kept, send: links.send },
+    { runnerId: config.LOOPGATE_RUNNER_ID, slots: config.LOOPGATE_RUNNER_SLOTS },
   )
   let draining = false
   let stayAlive: NodeJS.Timeout | undefined
@@ -70,12 +73,8 @@ export function createRunner(deps: { config: Config; logger: Logger; clock?: Clo
     start: async () => {
       // Between two tries to reach a gateway nothing else keeps the process from ending.
       stayAlive = setInterval(() => {}, 2 ** 30)
-      report = await sandbox.selfTest()
-      const failed = report.checks.filter(({ passed }) => !passed)
-      if (report.passed) logger.info({ languages: report.languages, enforced: report.enforced }, 'the sandbox is sound')
-      else logger.error({ failed }, 'the self-test of the sandbox failed: this runner takes no executions')
+      await tiers.test()
       links.dial(config.LOOPGATE_GATEWAY_URL)
-      return report
     },
     drain: async () => {
       draining = true
@@ -85,7 +84,7 @@ export function createRunner(deps: { config: Config; logger: Logger; clock?: Clo
       while (kept.size() > 0 && clock.now() < untilMs)
         await new Promise<void>((resolve) => setTimeout(resolve, POLL_MS))
       links.close(CLOSE_CODES.draining, 'the runner is shutting down')
-      await sandbox.close()
+      await tiers.close()
       clearInterval(stayAlive)
     },
     close: async () => {
@@ -94,7 +93,7 @@ export function createRunner(deps: { config: Config; logger: Logger; clock?: Clo
       work.abort()
       links.close(CLOSE_CODES.draining, 'the runner is closing')
       await ended
-      await sandbox.close()
+      await tiers.close()
       clearInterval(stayAlive)
     },
   }

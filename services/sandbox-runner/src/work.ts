@@ -1,6 +1,6 @@
 import type { ExecutionRequest, ExecutionResult, GatewayFrame, RunnerFrame } from '@loopgate/contracts'
 import type { Clock, Logger } from '@loopgate/service-kit'
-import type { LanguageVersion, Sandbox, SandboxResult } from '@loopgate/sandbox'
+import type { Sandbox, SandboxResult } from '@loopgate/sandbox'
 import { fitResult } from './fit-result.ts'
 import type { KeptResults } from './kept-results.ts'
 
@@ -21,7 +21,8 @@ export type Work = {
 export type WorkDeps = {
   readonly clock: Clock
   readonly logger: Logger
-  readonly sandbox: Sandbox
+  /** The sandbox for a request; undefined where its tier or language is not offered, or not yet. */
+  readonly sandboxOf: (request: ExecutionRequest) => Sandbox | undefined
   readonly kept: KeptResults
   /** Sends to the gateway if it is attached now; a result that it does not get is kept. */
   readonly send: (gatewayId: string, frame: RunnerFrame) => void
@@ -30,8 +31,6 @@ export type WorkDeps = {
 export type WorkOptions = {
   readonly runnerId: string
   readonly slots: number
-  /** Empty while the self-test has not passed: then nothing is accepted. */
-  readonly languages: () => readonly LanguageVersion[]
 }
 
 const CANCELLED = new Error('the gateway cancelled the execution')
@@ -42,20 +41,14 @@ export function createWork(deps: WorkDeps, options: WorkOptions): Work {
   let draining = false
   let drained = () => {}
 
-  const canRun = (request: ExecutionRequest) =>
-    !draining &&
-    running.size < options.slots &&
-    request.isolation === deps.sandbox.tier &&
-    options.languages().some(({ language }) => language === request.language)
-
-  const run = async (gatewayId: string, frame: Execute, abort: AbortController): Promise<void> => {
+  const run = async (sandbox: Sandbox, gatewayId: string, frame: Execute, abort: AbortController): Promise<void> => {
     const { leaseId, executionId, request } = frame
     const lapsesMs = deps.clock.now() + frame.deadlineMs
     // Past its deadline the lease is another runner's, so finishing would only hold the slot.
     const stopDeadline = deps.clock.after(frame.deadlineMs, () => abort.abort(new Error('the lease has lapsed')))
     let result: SandboxResult
     try {
-      result = await deps.sandbox.execute(request, { executionId, signal: abort.signal })
+      result = await sandbox.execute(request, { executionId, signal: abort.signal })
     } catch (error) {
       if (!abort.signal.aborted) deps.logger.error({ err: error, executionId }, 'an execution could not be run')
       result = notRun(request, executionId, abort.signal.aborted ? 'killed' : 'internal_error', error as Error)
@@ -76,10 +69,11 @@ export function createWork(deps: WorkDeps, options: WorkOptions): Work {
       const done = deps.kept.of(gatewayId).find((each) => each.leaseId === leaseId)
       if (done !== undefined) return deps.send(gatewayId, { type: 'result', leaseId, result: done.result })
       if (!running.has(key)) {
-        if (!canRun(frame.request)) return deps.send(gatewayId, { type: 'busy', leaseId })
+        const sandbox = draining || running.size >= options.slots ? undefined : deps.sandboxOf(frame.request)
+        if (sandbox === undefined) return deps.send(gatewayId, { type: 'busy', leaseId })
         const abort = new AbortController()
         running.set(key, abort)
-        void run(gatewayId, frame, abort)
+        void run(sandbox, gatewayId, frame, abort)
       }
       deps.send(gatewayId, { type: 'accepted', leaseId })
     },

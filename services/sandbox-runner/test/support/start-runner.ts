@@ -80,7 +80,7 @@ export function startRunner(
   const runner = createRunner({
     config,
     logger: createLogger('test', 'silent'),
-    sandbox: options.sandbox,
+    sandboxes: [options.sandbox],
     ...(options.clock === undefined ? {} : { clock: options.clock }),
   })
   t.teardown(() => runner.close())
