@@ -33,6 +33,8 @@ export type GenerationsOptions = {
   /** Redis of the shared cache; null for none. */
   readonly redisUrl: string | null
   readonly keyPrefix: string
+  /** Longest wait for a command of Redis, in ms; beyond it a call goes on without. */
+  readonly redisTimeoutMs?: number
   /** Secret of the installation; by default the one that the first replica put into Redis. */
   readonly secret?: Secret
   readonly ttlSeconds: number
@@ -76,6 +78,11 @@ export type Generations = {
   readonly close: () => Promise<void>
 }
 
+/**
+ * Longest wait for a command. A reply takes well under a millisecond; a request that waits longer
+ * for its cache than for its answer is better off without.
+ */
+const REDIS_TIMEOUT_MS = 150
 const REPLICA_TTL_MS = 6000
 /** How long closing waits for answers that are on their way into Redis. */
 const FLUSH_MS = 5000
@@ -88,7 +95,8 @@ export function createGenerations(deps: GenerationsDeps, options: GenerationsOpt
   const { clock, logger, registry } = deps
   const { keyPrefix: prefix, redisUrl, memoryBytes, random = Math.random } = options
   const ttlMs = options.ttlSeconds * 1000
-  const connection = redisUrl === null ? null : createConnection({ clock, logger }, redisUrl)
+  const connection =
+    redisUrl === null ? null : createConnection({ clock, logger }, redisUrl, options.redisTimeoutMs ?? REDIS_TIMEOUT_MS)
   const writer = redisUrl === null ? null : createWriter({ clock, logger }, redisUrl)
   const shared = connection === null || writer === null ? null : { connection, writer }
   const store = shared === null ? null : createStore({ ...shared, logger }, { prefix, random })

@@ -13,7 +13,7 @@ const deps = { clock: systemClock, logger: createLogger('test', 'silent') }
 
 async function claims(t: Test) {
   const { url, keyPrefix: prefix, client } = await redis(t)
-  const connection = createConnection(deps, url)
+  const connection = createConnection(deps, url, 10_000)
   t.teardown(() => connection.close())
   const at = (address: string) => {
     const made = createClaims({ connection }, { prefix, address: () => address, leaseMs: LEASE_MS })

@@ -8,6 +8,7 @@ t.test('on a Redis Cluster replicas share flights and answers, whatever slots th
   const { generations, replica, server } = await bench(t, streaming(), {
     redis: { url: urls, keyPrefix: 'c' },
     memoryBytes: 0,
+    redisTimeoutMs: 10_000,
   })
   const [one, two] = [await onNetwork(t, generations), await onNetwork(t, replica().generations)]
   await until(() => one.generations.cacheStatus() === 'up' && two.generations.cacheStatus() === 'up')

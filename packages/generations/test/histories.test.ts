@@ -65,7 +65,7 @@ t.test('two replicas keep their promises in any history', async (t) => {
       calls.push(said)
       void call.abandoned.then(() => (said.state = said.state === 'open' ? 'left' : said.state))
     },
-    { redis: store, memoryBytes: 0 },
+    { redis: store, memoryBytes: 0, redisTimeoutMs: 10_000 },
   )
   const sites = [await onNetwork(t, generations), await onNetwork(t, replica().generations)]
   let questions = 0

@@ -19,6 +19,7 @@ type BenchOptions = {
   readonly flightBytes?: number
   readonly ttlSeconds?: number
   readonly idleMs?: number
+  readonly redisTimeoutMs?: number
   readonly allowShared?: boolean
 }
 
@@ -38,6 +39,7 @@ export async function bench(t: Test, answer: (call: ScratchCall) => unknown, opt
         replicaId: newId('replica'),
         redisUrl: store?.url ?? null,
         keyPrefix: store?.keyPrefix ?? 'none',
+        ...(options.redisTimeoutMs !== undefined && { redisTimeoutMs: options.redisTimeoutMs }),
         ttlSeconds: options.ttlSeconds ?? 3600,
         allowShared: options.allowShared ?? false,
         memoryBytes: options.memoryBytes ?? 8 * 1024 * 1024,

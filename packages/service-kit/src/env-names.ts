@@ -46,6 +46,11 @@ export const ENV_NAMES: Readonly<Record<string, EnvName>> = {
     default: 'false',
     text: 'Whether tenants may share generations with each other where both ask for it',
   },
+  LOOPGATE_CACHE_TIMEOUT_MS: {
+    used: 'gateway',
+    default: '150',
+    text: 'Longest wait for an answer of the Redis of the cache; beyond it a completion goes on without',
+  },
   LOOPGATE_CACHE_MEMORY_BYTES: { used: 'gateway', default: '67108864', text: 'Size of the in-process cache' },
   LOOPGATE_UPSTREAM_URL: { used: 'gateway', default: 'https://api.cerebras.ai', text: 'Origin of the Cerebras API' },
   LOOPGATE_UPSTREAM_FIRST_BYTE_MS: { used: 'gateway', default: '60000', text: 'Longest wait for the upstream headers' },

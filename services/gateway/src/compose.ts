@@ -54,6 +54,7 @@ export function compose(config: Config, logger: Logger, tuning: Tuning = {}): Se
   const generations = createGenerations(
     { upstream, peers: createPeers({ clock }), clock, logger, registry },
     {
+      redisTimeoutMs: config.LOOPGATE_CACHE_TIMEOUT_MS,
       replicaId: gatewayId,
       replicaTtlMs: config.LOOPGATE_REPLICA_TTL_MS,
       onPeers: (peers) => hub.setPeers(peers.map(({ address }) => runnerAddress(address))),

@@ -24,6 +24,7 @@ const configSchema = z
     LOOPGATE_HOST: z.string().default('127.0.0.1'),
     LOOPGATE_PORT: number(0, 65_535, 8080),
     LOOPGATE_ADVERTISE_URL: originSchema.optional(),
+    LOOPGATE_CACHE_TIMEOUT_MS: number(1, 60_000, 150),
     LOOPGATE_REPLICA_TTL_MS: number(1000, HOUR_MS, 6000),
     LOOPGATE_LOG_LEVEL: logLevelSchema,
     LOOPGATE_REDIS_URL: redisUrlsSchema.optional(),

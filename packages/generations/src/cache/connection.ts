@@ -2,11 +2,6 @@ import type { Clock, Logger } from '@loopgate/service-kit'
 import type { Client } from '../replicas/scripts.ts'
 import { createClient } from './client.ts'
 
-/**
- * Longest wait for a command. A reply takes well under a millisecond; a request that waits longer
- * for its cache than for its answer is better off without.
- */
-const COMMAND_TIMEOUT_MS = 150
 /** A timer that fires later than this means that this process stood still, not that Redis did. */
 const STALLED_MS = 20
 /** How long the very first attempt to connect is waited for. */
@@ -37,7 +32,11 @@ export type Connection = {
  * and until a new one is ready nothing is sent. So a silent peer is noticed too, coming back needs
  * no caller's patience, and the log has one line a transition.
  */
-export function createConnection({ clock, logger }: { clock: Clock; logger: Logger }, urls: string): Connection {
+export function createConnection(
+  { clock, logger }: { clock: Clock; logger: Logger },
+  urls: string,
+  timeoutMs: number,
+): Connection {
   const redis = createClient(urls, {
     enableOfflineQueue: false,
     maxRetriesPerRequest: 0,
@@ -90,12 +89,12 @@ export function createConnection({ clock, logger }: { clock: Clock; logger: Logg
    */
   async function inTime<T>(command: Promise<T>): Promise<T> {
     const { promise, resolve, reject } = Promise.withResolvers<T>()
-    const dueAt = clock.now() + COMMAND_TIMEOUT_MS
-    const fail = () => setImmediate(() => reject(new Error(`no reply within ${COMMAND_TIMEOUT_MS} ms`)))
-    let cancel = clock.after(COMMAND_TIMEOUT_MS, () => {
+    const dueAt = clock.now() + timeoutMs
+    const fail = () => setImmediate(() => reject(new Error(`no reply within ${timeoutMs} ms`)))
+    let cancel = clock.after(timeoutMs, () => {
       const lateMs = clock.now() - dueAt
       if (lateMs < STALLED_MS) fail()
-      else cancel = clock.after(Math.min(lateMs, COMMAND_TIMEOUT_MS), fail)
+      else cancel = clock.after(Math.min(lateMs, timeoutMs), fail)
     })
     command.then(resolve, reject)
     try {
