@@ -9,7 +9,7 @@ import type { Test } from 'tap'
 import { generationKey } from '../src/cache/keys.ts'
 import { createGenerations, type Generation, type GenerationCall, type Generations, type Ticket } from '../src/index.ts'
 
-export type Bench = Awaited<ReturnType<typeof bench>>
+type Bench = Awaited<ReturnType<typeof bench>>
 
 type BenchOptions = {
   readonly clock?: Clock

@@ -7,7 +7,7 @@ export type BurstCall = {
 }
 
 /** What came of one caller of a burst. */
-export type BurstAnswer = { readonly ms: number; readonly content: string }
+type BurstAnswer = { readonly ms: number; readonly content: string }
 
 export type Burst = {
   /** Sends all calls at once and resolves with their answers in the same order. */

@@ -13,7 +13,7 @@ const TOKENS_PER_SECOND = 2_500
 /** Least length of an answer: about 80 ms at that pace. It ends by itself, since one that is cut is not kept for late callers. */
 const ANSWER_TOKENS = 200
 
-export type CoalescingRow = {
+type CoalescingRow = {
   readonly replicas: number
   readonly callers: number
   readonly coalescing: boolean

@@ -8,7 +8,7 @@ import { Agent, request } from 'undici'
 import { createScope } from './scope.ts'
 
 /** What is left behind at one moment. */
-export type Leftovers = {
+type Leftovers = {
   /** Flights that the gateway holds. */
   readonly flights: number
   /** Generations that the upstream still works on. */

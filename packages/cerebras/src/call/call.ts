@@ -7,7 +7,7 @@ import type { Link, LinkedHandler } from './pool.ts'
 import type { Watch, Watched } from './watch.ts'
 
 /** Limits of the phases of a call, in ms. */
-export type CallLimits = {
+type CallLimits = {
   /** From the request being written to the reply's headers. */
   readonly firstByteMs: number
   /** Between two pieces of a reply, while the receiver takes them. */

@@ -3,7 +3,7 @@ const CR = 0x0d
 const NOTHING: Buffer = Buffer.alloc(0)
 
 /** An event above this is refused: no chunk of a completion comes near it. */
-export const MAX_EVENT_BYTES = 8 * 1024 * 1024
+const MAX_EVENT_BYTES = 8 * 1024 * 1024
 
 /** Who takes the bytes of whole events. */
 export type BlockTaker = { readonly block: (bytes: Buffer) => void }
