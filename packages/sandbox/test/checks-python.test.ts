@@ -290,3 +290,13 @@ t.test('several checks are judged in order, and each has its own sandbox', async
   )
   t.equal(result.outcome, 'runtime_error')
 })
+
+t.test(
+  'a candidate that owes its answer when the time is over has failed, whichever process is stopped first',
+  async (t) => {
+    // Both processes have the same end; one that is making a large value is the slower to be stopped.
+    const late = await judge('def f(x):\n  return [0] * 10 ** 7', 'candidate(1)', { limits: { wallMs: 1000 } })
+    t.match(late, { verdict: 'fail', calls: 1, answered: 0 })
+    t.match(late.evidence, /wall limit of 1000 ms|plain data/)
+  },
+)

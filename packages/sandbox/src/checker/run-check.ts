@@ -106,6 +106,10 @@ function readOrExplain(
   record: Judgement | { refused: string },
 ): Judgement {
   if (!('refused' in record)) return record
+  if (end.reason === 'wall' && counts.calls > counts.answered) {
+    // The candidate's time ends at the same moment: which of the two is stopped first says nothing.
+    return { verdict: 'fail', evidence: `the candidate ran into its wall limit of ${limits.wallMs} ms` }
+  }
   const outcome = outcomeOf(end, limits.cpuMs)
   const tail = end.stderr.trim() === '' ? '' : `\n${end.stderr.trim().slice(-1500)}`
   if (outcome === 'time_limit' || outcome === 'memory_limit' || outcome === 'output_limit') {
