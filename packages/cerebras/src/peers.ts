@@ -28,7 +28,11 @@ export type PeersOptions = {
   readonly idleMs?: number
 }
 
-const DEFAULTS = { connectMs: 1000, idleMs: 6000 }
+/**
+ * A crowd of callers fills a replica's queue of new connections; the kernel then tries again after a
+ * second and after three. A replica that is gone refuses at once.
+ */
+const DEFAULTS = { connectMs: 4000, idleMs: 6000 }
 /** One for each generation that is followed at the same time; opened as needed. */
 const CONNECTIONS = 4096
 /** Above any upstream call: how long a generation takes is its leader's affair. */

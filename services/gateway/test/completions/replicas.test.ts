@@ -168,6 +168,29 @@ t.test('a leader killed in mid-stream: an error to whoever has a part, an answer
   t.equal(upstream.calls.length, 2)
 })
 
+t.test('a leader that freezes is succeeded, and what it says when it wakes is not kept', async (t) => {
+  const upstream = await scratchUpstream(t, (call) => {
+    if (call.serial > 1) beginStream(call).end(`${delta(TEXT)}${END}`)
+  })
+  const { gates, store } = await replicas(t, 2, upstream.url)
+  const [leader, other] = gates
+  const first = caller(leader, { stream: true })
+  const { response } = await upstream.call(1)
+  const second = caller(other, { stream: true })
+  await follows(other)
+  leader.child.kill('SIGSTOP')
+  t.equal(contentOf(200, await (await second.reply).text(), true), TEXT)
+  leader.child.kill('SIGCONT')
+  response.writeHead(200, { 'content-type': 'text/event-stream' }).end(`${delta('stale')}${END}`)
+  t.equal(contentOf(200, await (await first.reply).text(), true), 'stale', 'its own caller has a whole answer')
+  await until(async () => leader.output().includes('it is not kept'))
+  const [entry] = (await store.client.keys(`${store.keyPrefix}:gen:*`)).filter((key) => /:entry:\d+$/.test(key))
+  const value = String(await store.client.getBuffer(entry ?? ''))
+  t.match(value, TEXT)
+  t.notMatch(value, 'stale')
+  t.equal(upstream.calls.length, 2)
+})
+
 /** Reads a stream until it has said this; `rest` reads on and gives everything. */
 async function readUntil(reply: Response, text: string) {
   const reader = reply.body!.pipeThrough(new TextDecoderStream()).getReader()
