@@ -28,7 +28,11 @@ export const ENV_NAMES: Readonly<Record<string, EnvName>> = {
     default: 'LOOPGATE_REDIS_URL',
     text: 'Redis of queues and loops (noeviction, AOF), if it is not the one of the cache',
   },
-  LOOPGATE_KEY_PREFIX: { used: 'gateway, loop-worker', default: 'lg', text: 'Prefix of every Redis key' },
+  LOOPGATE_KEY_PREFIX: {
+    used: 'gateway, loop-worker',
+    default: 'lg',
+    text: 'Prefix of every Redis key; the keys of the queue begin with {<prefix>-queue}',
+  },
   LOOPGATE_API_KEYS: {
     used: 'gateway',
     default: '[]',
