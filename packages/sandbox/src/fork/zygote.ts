@@ -74,6 +74,8 @@ export function startZygote(
   const living = new Map<string, { pid: number | null; handlers: ForkHandlers }>()
   let initPid: number | null = null
   let serverPid: number | null = null
+  /** Where in NSpid the pid in the jail stands. */
+  let depth: number | null = null
   let isAlive = true
   let isRetired = false
   let isDoomed = false
@@ -94,8 +96,9 @@ export function startZygote(
   const findPid = (inside: string): number | null => {
     if (initPid !== null) serverPid ??= childrenOf(initPid)[0] ?? null
     if (serverPid === null) return null
+    depth ??= namespacePids(serverPid).length - 1
     const known = new Set([...living.values()].map(({ pid }) => pid))
-    return childrenOf(serverPid).find((pid) => !known.has(pid) && pidInJail(pid, serverPid) === inside) ?? null
+    return childrenOf(serverPid).find((pid) => !known.has(pid) && namespacePids(pid)[depth ?? 0] === inside) ?? null
   }
   createChannel(control, {
     onFrame: ({ kind, payload }) => {
@@ -180,12 +183,7 @@ function childrenOf(pid: number): number[] {
   return (readText(`/proc/${pid}/task/${pid}/children`) ?? '').trim().split(' ').filter(Boolean).map(Number)
 }
 
-/** proc(5): NSpid lists a process's pids from the reader's namespace inwards; the server's own are one fewer. */
-function pidInJail(pid: number, server: number | null): string | undefined {
-  const inner = namespacePids(pid)
-  return inner[namespacePids(server).length - 1]
-}
-
-function namespacePids(pid: number | null): string[] {
+/** proc(5): NSpid lists a process's pids from the reader's namespace inwards; the server's own are one fewer than a fork's. */
+function namespacePids(pid: number): string[] {
   return /^NSpid:\s*(.+)$/m.exec(readText(`/proc/${pid}/status`) ?? '')?.[1]?.split(/\s+/) ?? []
 }
