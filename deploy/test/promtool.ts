@@ -27,6 +27,8 @@ function run(program: string, args: readonly string[], input: string): ReturnTyp
     const child = execFile(program, [...args], (error, stdout, stderr) => {
       resolve({ code: error ? 1 : 0, output: stdout + stderr })
     })
+    // A check that reads files may have ended before its input is closed.
+    child.stdin?.on('error', () => {})
     child.stdin?.end(input)
   })
 }

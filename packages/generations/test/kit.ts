@@ -9,8 +9,6 @@ import type { Test } from 'tap'
 import { generationKey } from '../src/cache/keys.ts'
 import { createGenerations, type Generation, type GenerationCall, type Generations, type Ticket } from '../src/index.ts'
 
-type Bench = Awaited<ReturnType<typeof bench>>
-
 type BenchOptions = {
   readonly clock?: Clock
   readonly redis?: { readonly url: string; readonly keyPrefix: string } | null

@@ -37,7 +37,7 @@ export function createFamilies(
   const local = createLocalFamilies(now, random)
 
   return {
-    noted: local.stored,
+    noted: (key, lifeMs) => local.stored(key, lifeMs),
     async stored(key, lifeMs) {
       await attempt((redis) => redis.lgStored(...familyKeys(prefix, key), sampleOf(key), lifeMs))
     },
