@@ -26,14 +26,14 @@ export type ManagedEvents = {
   readonly restarted: () => void
   /** The process is beyond help; the stack has to stop. */
   readonly gaveUp: (reason: string) => void
+  /** Exits of one process within a minute beyond which the stack gives up; default 5. */
+  readonly restartsPerMinute?: number
 }
 
 const READY_WITHIN_MS = 30_000
 const POLL_MS = 40
 /** Longest wait for a process to stop by itself before it is killed. */
 const GRACE_MS = 10_000
-/** More exits than this within the window and the stack gives up. */
-const MAX_EXITS = 5
 const EXIT_WINDOW_MS = 60_000
 
 /**
@@ -44,6 +44,7 @@ const EXIT_WINDOW_MS = 60_000
 export async function startManaged(spec: ProcessSpec, events: ManagedEvents): Promise<Managed> {
   let child = launch(spec)
   let stopping = false
+  const { restartsPerMinute = 5 } = events
   const exits: number[] = []
 
   const watch = (current: ChildProcess): void => {
@@ -52,8 +53,10 @@ export async function startManaged(spec: ProcessSpec, events: ManagedEvents): Pr
       const how = signal ? `was killed by ${signal}` : `ended with code ${code}`
       const now = performance.now()
       exits.push(now)
-      if (exits.filter((at) => now - at < EXIT_WINDOW_MS).length > MAX_EXITS) {
-        events.gaveUp(`${spec.name} ${how}, for the ${MAX_EXITS + 1}th time in a minute.\n${tail(spec.logFile)}`)
+      if (exits.filter((at) => now - at < EXIT_WINDOW_MS).length > restartsPerMinute) {
+        events.gaveUp(
+          `${spec.name} ${how}, for the ${restartsPerMinute + 1}th time in a minute.\n${tail(spec.logFile)}`,
+        )
         return
       }
       events.say(`${spec.name} (pid ${current.pid}) ${how}; starting it again`)

@@ -29,6 +29,8 @@ export type StackOptions = {
   /** Provider key of the real API; null runs the simulator. */
   readonly cerebrasKey: string | null
   readonly stateFolder: string
+  /** Exits of one process within a minute beyond which the stack gives up; default 5. */
+  readonly restartsPerMinute?: number
 }
 
 export type Stack = {
@@ -84,6 +86,7 @@ async function bringUp(options: StackOptions, release: () => void): Promise<Stac
     say: options.say,
     restarted: () => writeDevFile(stateFolder, dev()),
     gaveUp: gaveUp.resolve,
+    ...(options.restartsPerMinute !== undefined && { restartsPerMinute: options.restartsPerMinute }),
   }
   try {
     for (const spec of specs(layout)) up.push(await startManaged(spec, events))
