@@ -2,14 +2,14 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { Stack } from '../stack/stack.ts'
 
 /** What may die. Redis is left alone: losing it within the last second before an fsync may lose that second. */
-export const VICTIMS = ['sandbox-runner', 'loop-worker', 'gateway', 'cerebras-sim'] as const
+const VICTIMS = ['sandbox-runner', 'loop-worker', 'gateway', 'cerebras-sim'] as const
 
 /** Time between two kills: enough for the stack's restarts to be seen, too short for it to get calm. */
 const LEAST_MS = 500
 const SPREAD_MS = 1500
 
 /** A small generator of repeatable numbers in [0, 1): mulberry32. */
-export function random(seed: number): () => number {
+function random(seed: number): () => number {
   let state = seed
   return () => {
     state = (state + 0x6d2b79f5) | 0
