@@ -59,9 +59,6 @@ export type Sink = {
   readonly end: () => unknown
   readonly destroy: () => unknown
   readonly on: (event: 'drain', listener: () => void) => unknown
-  /** Holds writes back until `uncork`, to make one of them. */
-  readonly cork?: () => unknown
-  readonly uncork?: () => unknown
 }
 
 /** An answer that has begun. */

@@ -34,6 +34,7 @@ export class StreamSeat implements OwnedSeat, Flushable {
   #over = false
   #blocked = false
   #waiting = false
+  #due = false
   #first: Buffer | null = null
   #latest: Buffer | null = null
 
@@ -117,10 +118,23 @@ export class StreamSeat implements OwnedSeat, Flushable {
   #relayMore(): void {
     const { end, fault: failed } = this.#flight
     const enough = this.#flight.log.bytes - this.readBytes >= ENOUGH_BYTES
-    if (this.#latest === null || enough || end !== null || failed !== null) return this.#pump()
+    if (this.#latest === null || enough || end !== null || failed !== null) return this.#pumpThisTurn()
     if (this.#waiting || this.#blocked) return
     this.#waiting = true
     this.#flusher.soon(this)
+  }
+
+  /**
+   * Gives all that one read of the upstream brought at once, the end included: Node sends what is
+   * written to a response within one turn in a single system call.
+   */
+  #pumpThisTurn(): void {
+    if (this.#due) return
+    this.#due = true
+    queueMicrotask(() => {
+      this.#due = false
+      this.#pump()
+    })
   }
 
   #pump(): void {
@@ -134,15 +148,11 @@ export class StreamSeat implements OwnedSeat, Flushable {
       return
     }
     const before = this.position
-    // What is written here leaves in one system call. Not the end: Node puts the last chunk of an
-    // HTTP body before what is still held back.
-    sink.cork?.()
     while (!this.#blocked) {
       const bytes = this.#next()
       if (bytes === null) break
       this.#write(sink, bytes)
     }
-    sink.uncork?.()
     if (this.position > before) this.#flight.progressed()
     if (!this.#blocked && this.position === this.#flight.log.end) this.#conclude(sink)
   }
