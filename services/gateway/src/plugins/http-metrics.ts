@@ -1,4 +1,4 @@
-import { Counter, createTally, Histogram, SECONDS_BUCKETS, type Clock, type Registry } from '@loopgate/service-kit'
+import { createTally, Histogram, SECONDS_BUCKETS, type Clock, type Registry } from '@loopgate/service-kit'
 import fp from 'fastify-plugin'
 
 /** What a reply counts as whose caller left before its end; nginx's number for it. */
@@ -12,11 +12,10 @@ const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIO
  */
 export const httpMetrics = fp<{ registry: Registry; clock: Clock }>(
   async (app, { registry, clock }) => {
-    const total = new Counter({
+    const total = createTally(registry, {
       name: 'loopgate_http_requests_total',
       help: 'HTTP requests by route template, method and status; 499 when the caller left before the end',
       labelNames: ['route', 'method', 'status'],
-      registers: [registry],
     })
     const seconds = new Histogram({
       name: 'loopgate_http_request_seconds',
@@ -32,9 +31,8 @@ export const httpMetrics = fp<{ registry: Registry; clock: Clock }>(
       labelNames: ['route'],
     })
 
-    // Looking a series up by its labels costs more than counting: each is looked up once.
-    const counters = once((route = '', method = '', status = '') => total.labels({ route, method, status }))
-    const timers = once((route = '', method = '') => seconds.labels({ route, method }))
+    // Looking a series up by its labels costs more than timing: each is looked up once.
+    const timers = once((route, method) => seconds.labels({ route, method }))
 
     app.addHook('onRequest', (request, reply, done) => {
       if (request.ws) return done()
@@ -45,7 +43,7 @@ export const httpMetrics = fp<{ registry: Registry; clock: Clock }>(
       raw.once('close', () => {
         const route = request.routeOptions.url ?? 'unknown'
         const method = METHODS.has(request.method) ? request.method : 'other'
-        counters(route, method, String(raw.writableFinished ? raw.statusCode : CLIENT_CLOSED)).inc()
+        total.add(1, route, method, String(raw.writableFinished ? raw.statusCode : CLIENT_CLOSED))
         timers(route, method).observe((clock.now() - start) / 1000)
       })
       done()
@@ -54,14 +52,14 @@ export const httpMetrics = fp<{ registry: Registry; clock: Clock }>(
   { name: 'http-metrics' },
 )
 
-/** Remembers what was made for the same labels, whose combinations have a bound. */
-function once<T>(make: (...labels: string[]) => T): (...labels: string[]) => T {
+/** Remembers what was made for a route and a method, whose combinations have a bound. */
+function once<T>(make: (route: string, method: string) => T): (route: string, method: string) => T {
   const made = new Map<string, T>()
-  return (...labels) => {
-    const key = labels.join(' ')
+  return (route, method) => {
+    const key = `${method} ${route}`
     const known = made.get(key)
     if (known !== undefined) return known
-    const fresh = make(...labels)
+    const fresh = make(route, method)
     made.set(key, fresh)
     return fresh
   }
