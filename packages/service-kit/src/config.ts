@@ -59,3 +59,17 @@ export function loadConfig<T extends z.ZodObject>(schema: T, env: NodeJS.Process
   if (faults.length > 0 || !result.success) throw new ConfigError(faults)
   return Object.freeze(result.data) as Readonly<z.infer<T>>
 }
+
+/**
+ * What `read` makes of the environment. A fault is told to the operator without a stack, and ends
+ * the process with `exitCode`.
+ */
+export function configOrExit<T>(read: () => T, exitCode = 1): T {
+  try {
+    return read()
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error
+    process.stderr.write(`${error.message}\n`)
+    process.exit(exitCode)
+  }
+}

@@ -1,21 +1,11 @@
-import { ConfigError, createLogger, onShutdown, systemClock } from '@loopgate/service-kit'
+import { configOrExit, createLogger, onShutdown, systemClock } from '@loopgate/service-kit'
 import { createSimulator } from './app.ts'
-import { readConfig, type ServerConfig } from './config.ts'
+import { readConfig } from './config.ts'
 
 /** How long open streams may go on after SIGTERM before they are dropped. */
 const GRACE_MS = 2000
 
-function configOrExit(): ServerConfig {
-  try {
-    return readConfig(process.env)
-  } catch (error) {
-    if (!(error instanceof ConfigError)) throw error
-    process.stderr.write(`${error.message}\n`)
-    process.exit(1)
-  }
-}
-
-const config = configOrExit()
+const config = configOrExit(() => readConfig(process.env))
 const logger = createLogger('cerebras-sim', config.logLevel)
 const app = createSimulator(config.simulator, { clock: systemClock })
 onShutdown(logger, GRACE_MS, () => app.close())

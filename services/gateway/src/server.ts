@@ -1,7 +1,7 @@
-import { ConfigError, createLogger, onShutdown } from '@loopgate/service-kit'
+import { configOrExit, createLogger, onShutdown } from '@loopgate/service-kit'
 import { buildApp } from './app.ts'
 import { compose } from './compose.ts'
-import { printableConfig, readConfig, type Config } from './config.ts'
+import { printableConfig, readConfig } from './config.ts'
 
 /** Long enough for a long stream to end; Kubernetes kills after 120 s less 5 s of preStop. */
 const GRACE_MS = 110_000
@@ -12,16 +12,7 @@ function refuse(message: string): never {
   process.exit(1)
 }
 
-function configOrExit(): Config {
-  try {
-    return readConfig(process.env)
-  } catch (error) {
-    if (error instanceof ConfigError) refuse(error.message)
-    throw error
-  }
-}
-
-const config = configOrExit()
+const config = configOrExit(() => readConfig(process.env))
 if (process.argv.includes('--print-config')) {
   process.stdout.write(`${printableConfig(config)}\n`)
   process.exit(0)

@@ -3,25 +3,15 @@ import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import { createClient } from '@loopgate/client'
 import { connectRedis } from '@loopgate/loop-store'
-import { ConfigError, createLogger, createRegistry, loadConfig, onShutdown, systemClock } from '@loopgate/service-kit'
+import { configOrExit, createLogger, createRegistry, loadConfig, onShutdown, systemClock } from '@loopgate/service-kit'
 import { createWorker } from './app.ts'
-import { configSchema, type Config } from './config.ts'
+import { configSchema } from './config.ts'
 import { createPage } from './page.ts'
 
 /** Waves last as long as their slowest execution; what is cut off is done again, from the cache. */
 const GRACE_MS = 10_000
 
-function readConfig(): Config {
-  try {
-    return loadConfig(configSchema, process.env)
-  } catch (error) {
-    if (!(error instanceof ConfigError)) throw error
-    process.stderr.write(`${error.message}\n`)
-    process.exit(2)
-  }
-}
-
-const config = readConfig()
+const config = configOrExit(() => loadConfig(configSchema, process.env), 2)
 const logger = createLogger('loop-worker', config.LOOPGATE_LOG_LEVEL)
 const redis = connectRedis(config.LOOPGATE_QUEUE_REDIS_URL ?? config.LOOPGATE_REDIS_URL, 'worker', {
   name: 'loop-worker',
