@@ -15,4 +15,3 @@ export const configSchema = z.object({
   LOOPGATE_SLICE_MS: envInt(1, 600_000).prefault('5000'),
   LOOPGATE_STALL_MS: envInt(100, 600_000).prefault('10000'),
 })
-export type Config = Readonly<z.infer<typeof configSchema>>
