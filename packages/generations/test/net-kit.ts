@@ -1,3 +1,4 @@
+import { until as untilWithin } from '@loopgate/testkit/until'
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -36,11 +37,5 @@ export async function onNetwork(t: Test, generations: Generations) {
   }
 }
 
-/** Waits for what cannot be awaited. */
-export async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
-  const deadline = Date.now() + 10_000
-  while (!(await holds())) {
-    if (Date.now() > deadline) throw new Error('did not come about within 10 s')
-    await new Promise((resolve) => setTimeout(resolve, 5))
-  }
-}
+/** Waits for what cannot be awaited, e.g. a connection that comes back by itself. */
+export const until = (holds: () => boolean | Promise<boolean>): Promise<void> => untilWithin(holds, 10_000)

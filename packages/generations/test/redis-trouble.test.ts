@@ -1,15 +1,7 @@
 import { privateRedis } from '@loopgate/testkit/redis'
 import t from 'tap'
 import { ask, bench, call, streaming } from './kit.ts'
-
-/** Waits for what cannot be awaited, e.g. a connection that comes back by itself. */
-async function until(ask: () => boolean | Promise<boolean>): Promise<void> {
-  const deadline = Date.now() + 10_000
-  while (!(await ask())) {
-    if (Date.now() > deadline) throw new Error('did not come about within 10 s')
-    await new Promise((resolve) => setTimeout(resolve, 10))
-  }
-}
+import { until } from './net-kit.ts'
 
 t.test('with Redis frozen everything is answered, the cache is bypassed, and it comes back by itself', async (t) => {
   const { url, pid } = await privateRedis(t)

@@ -1,9 +1,9 @@
+import { until as untilWithin } from '@loopgate/testkit/until'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readdirSync, readFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { text } from 'node:stream/consumers'
-import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { runner } from '@loopgate/testkit/runner'
 import { untouched } from '@loopgate/testkit/untouched-spawn'
@@ -55,13 +55,7 @@ function processesWith(text: string): number[] {
     .map(Number)
 }
 
-async function until(holds: () => boolean): Promise<void> {
-  const deadline = performance.now() + 30_000
-  while (!holds()) {
-    if (performance.now() > deadline) throw new Error('what was waited for did not happen')
-    await delay(5)
-  }
-}
+const until = (holds: () => boolean): Promise<void> => untilWithin(holds, 30_000)
 
 const foldersOf = (pid: number) =>
   readdirSync(tmpdir()).filter((name) => name.startsWith('loopgate-sandbox-') && name.includes(`-${pid}-`))

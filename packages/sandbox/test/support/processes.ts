@@ -1,6 +1,6 @@
+import { until as untilWithin } from '@loopgate/testkit/until'
 import { randomInt } from 'node:crypto'
 import { readdirSync, readFileSync } from 'node:fs'
-import { setTimeout as delay } from 'node:timers/promises'
 
 /** A number of seconds that no other `sleep` on this machine is given: its process can be found by it. */
 export function newMarker(): string {
@@ -22,10 +22,4 @@ export function processesWith(text: string): number[] {
 }
 
 /** Waits for a state of the machine that no event tells of. */
-export async function until(holds: () => boolean, withinMs = 30_000): Promise<void> {
-  const deadline = performance.now() + withinMs
-  while (!holds()) {
-    if (performance.now() > deadline) throw new Error('what was waited for did not happen')
-    await delay(5)
-  }
-}
+export const until = (holds: () => boolean, withinMs = 30_000): Promise<void> => untilWithin(holds, withinMs)

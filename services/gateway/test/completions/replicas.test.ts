@@ -1,3 +1,4 @@
+import { until as untilWithin } from '@loopgate/testkit/until'
 import { once } from 'node:events'
 import { gateway, gatewayProcess, type TestGatewayProcess } from '@loopgate/testkit/gateway'
 import { redis } from '@loopgate/testkit/redis'
@@ -28,13 +29,7 @@ async function replicas(t: Test, count: number, upstreamUrl: string) {
 }
 
 /** Waits for what another process does and does not tell. */
-async function until(holds: () => Promise<boolean>): Promise<void> {
-  const deadline = Date.now() + 20_000
-  while (!(await holds())) {
-    if (Date.now() > deadline) throw new Error('did not come about within 20 s')
-    await new Promise((resolve) => setTimeout(resolve, 10))
-  }
-}
+const until = (holds: () => Promise<boolean>): Promise<void> => untilWithin(holds, 20_000)
 
 async function metric({ url }: { url: string }, name: string): Promise<number> {
   const text = await (await fetch(`${url}/metrics`)).text()
