@@ -1,4 +1,5 @@
-import type { CheckResult, ExecutionResult } from '@loopgate/contracts'
+import type { CheckResult } from '@loopgate/contracts'
+import { executionResult as result } from '@loopgate/testkit/execution-result'
 import t from 'tap'
 import { judge } from '../src/index.ts'
 import { loopRequest } from './world.ts'
@@ -13,26 +14,6 @@ const record = (checkId: string, verdict: CheckResult['verdict'], evidence = '')
   candidateSha256: 'x',
   durationMs: 1,
 })
-const result = (changes: Partial<ExecutionResult>): ExecutionResult => ({
-  id: 'exec_1',
-  outcome: 'ok',
-  exitCode: 0,
-  signal: null,
-  stdout: '',
-  stderr: '',
-  truncated: { stdout: false, stderr: false },
-  wallMs: 1,
-  cpuMs: 1,
-  queueMs: 0,
-  startupMs: 0,
-  peakMemoryBytes: null,
-  isolation: { requested: 'process', achieved: 'process', enforced: [] },
-  runtime: { language: 'python', version: '3' },
-  runnerId: 'r',
-  checks: [],
-  ...changes,
-})
-
 t.test('a candidate passes when every check asked for says so', async (t) => {
   const checks = [check('a'), check('b')]
   t.strictSame(judge(checks, result({ checks: [record('a', 'pass'), record('b', 'pass')] })), {

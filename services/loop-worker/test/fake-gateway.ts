@@ -3,6 +3,7 @@ import { EventEmitter, once } from 'node:events'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { ExecutionRequest, ExecutionResult } from '@loopgate/contracts'
+import { executionResult } from '@loopgate/testkit/execution-result'
 import type { TestScope } from '@loopgate/testkit/redis'
 
 export type Call = {
@@ -143,22 +144,7 @@ const completion = (content: string) => ({
 function executed(code: string, request: ExecutionRequest, { passes }: Script): ExecutionResult {
   const verdict = passes(code) ? 'pass' : 'fail'
   const candidateSha256 = createHash('sha256').update(code).digest('hex')
-  return {
-    id: 'exec_1',
-    outcome: 'ok',
-    exitCode: 0,
-    signal: null,
-    stdout: '',
-    stderr: '',
-    truncated: { stdout: false, stderr: false },
-    wallMs: 1,
-    cpuMs: 1,
-    queueMs: 0,
-    startupMs: 1,
-    peakMemoryBytes: null,
-    isolation: { requested: 'process', achieved: 'process', enforced: [] },
-    runtime: { language: 'python', version: '3.11' },
-    runnerId: 'runner_1',
+  return executionResult({
     checks: request.checks.map(({ id }) => ({
       checkId: id,
       verdict,
@@ -168,5 +154,5 @@ function executed(code: string, request: ExecutionRequest, { passes }: Script): 
       candidateSha256,
       durationMs: 1,
     })),
-  }
+  })
 }

@@ -7,6 +7,7 @@ import {
   type RunnerFrame,
   type RunnerInfo,
 } from '@loopgate/contracts'
+import { executionResult } from '@loopgate/testkit/execution-result'
 import type { TestScope } from '@loopgate/testkit/redis'
 import { WebSocket } from 'ws'
 
@@ -35,25 +36,8 @@ export const runnerInfo = (over: Partial<RunnerInfo> = {}): RunnerInfo => ({
   ...over,
 })
 
-export const resultOf = (over: Partial<ExecutionResult> = {}, outcome: Outcome = 'ok'): ExecutionResult => ({
-  id: 'said by the runner',
-  outcome,
-  exitCode: 0,
-  signal: null,
-  stdout: '',
-  stderr: '',
-  truncated: { stdout: false, stderr: false },
-  wallMs: 12,
-  cpuMs: 10,
-  queueMs: 0,
-  startupMs: 1,
-  peakMemoryBytes: null,
-  isolation: { requested: 'process', achieved: 'process', enforced: [] },
-  runtime: { language: 'python', version: '3.11' },
-  runnerId: 'said by the runner',
-  checks: [],
-  ...over,
-})
+export const resultOf = (over: Partial<ExecutionResult> = {}, outcome: Outcome = 'ok'): ExecutionResult =>
+  executionResult({ id: 'said by the runner', runnerId: 'said by the runner', outcome, ...over })
 
 /** Opens the socket only: the runner has not greeted. */
 export async function dial(t: TestScope, gateway: { url: string; runnerToken: string }): Promise<HandRunner> {
