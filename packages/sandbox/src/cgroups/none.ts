@@ -22,11 +22,12 @@ export function createNoCgroups(): CgroupBackend {
         return lastMs
       }
       return {
-        add: async (pid) => {
-          root = pid
+        add: async (pid, init = pid) => {
+          root = init
         },
+        limit: () => {},
         cpuMs,
-        usage: () => ({ cpuMs: lastMs, peakMemoryBytes: null, oomKills: 0 }),
+        usage: () => ({ cpuMs: lastMs, peakMemoryBytes: null, oomKills: 0, pidsMaxHits: 0 }),
         isEmpty: () => root === null || isZombie(root),
         remove: async () => {},
       }

@@ -4,12 +4,19 @@ type CgroupUsage = {
   readonly cpuMs: number | null
   readonly peakMemoryBytes: number | null
   readonly oomKills: number
+  /** How often a process or thread was refused for the limit of processes. */
+  readonly pidsMaxHits: number
 }
 
 /** The cgroup of one sandbox; it is used once. */
 export type Cgroup = {
-  /** Moves a process in; what it starts from then on is in too. */
-  readonly add: (pid: number) => Promise<void>
+  /**
+   * Moves a process in; what it starts from then on is in too. `init` is the process above it that takes on its
+   * orphans, where that is another.
+   */
+  readonly add: (pid: number, init?: number) => Promise<void>
+  /** Sets other limits than it was made with. @throws Error if the system refuses them */
+  readonly limit: (limits: CgroupLimits) => void
   readonly cpuMs: () => number | null
   readonly usage: () => CgroupUsage
   readonly isEmpty: () => boolean

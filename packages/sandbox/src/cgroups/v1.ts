@@ -1,13 +1,14 @@
 import { randomBytes } from 'node:crypto'
 import { existsSync } from 'node:fs'
-import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { ownPrefix } from '../owner.ts'
-import { makeFolder, pidsIn, readField, readNumber, removeFolder, sweep, write } from './files.ts'
+import { makeFolder, move, pidsIn, readField, readNumber, removeFolder, sweep, write } from './files.ts'
 import type { Cgroup, CgroupBackend, CgroupLimits } from './types.ts'
 
 /** A controller's folder in which this process may make cgroups. */
 export type V1Folders = { readonly memory: string; readonly pids: string; readonly cpuacct: string | null }
+
+const SWAP_LIMIT = 'memory.memsw.limit_in_bytes'
 
 /**
  * One hierarchy a controller. @throws Error if the folders cannot be written
@@ -22,6 +23,8 @@ export function createV1Backend(roots: V1Folders): CgroupBackend {
   const distinct = [...new Set(bases.values())]
   for (const root of new Set(Object.values(roots))) if (root !== null) sweep(root)
   for (const base of distinct) makeFolder(base)
+  // Memory and swap together, where the kernel accounts for swap.
+  const countsSwap = existsSync(join(bases.get('memory') ?? '', SWAP_LIMIT))
   const folderOf = (controller: string, id: string) => join(bases.get(controller) ?? '', id)
   return {
     kind: 'v1',
@@ -29,8 +32,18 @@ export function createV1Backend(roots: V1Folders): CgroupBackend {
     create: (id, limits) => {
       const folders = distinct.map((base) => join(base, id))
       for (const folder of folders) makeFolder(folder)
-      limit(folderOf('memory', id), folderOf('pids', id), limits)
-      return cgroup(folders, folderOf('memory', id), bases.has('cpuacct') ? folderOf('cpuacct', id) : null)
+      const [memory, pids] = [folderOf('memory', id), folderOf('pids', id)]
+      let memoryBytes = 0
+      const limit = (to: CgroupLimits) => {
+        // At no moment may the limit of both together be below that of memory alone.
+        const files = countsSwap ? ['memory.limit_in_bytes', SWAP_LIMIT] : ['memory.limit_in_bytes']
+        if (memoryBytes > 0 && to.memoryBytes > memoryBytes) files.reverse()
+        for (const file of files) write(join(memory, file), to.memoryBytes)
+        write(join(pids, 'pids.max'), to.processes)
+        memoryBytes = to.memoryBytes
+      }
+      limit(limits)
+      return cgroup({ folders, memory, pids, cpuacct: bases.has('cpuacct') ? folderOf('cpuacct', id) : null }, limit)
     },
     close: async () => {
       await Promise.all(distinct.map(removeFolder))
@@ -38,29 +51,24 @@ export function createV1Backend(roots: V1Folders): CgroupBackend {
   }
 }
 
-function limit(memory: string, pids: string, limits: CgroupLimits): void {
-  write(join(memory, 'memory.limit_in_bytes'), limits.memoryBytes)
-  // Memory and swap together, where the kernel accounts for swap.
-  const swap = join(memory, 'memory.memsw.limit_in_bytes')
-  if (existsSync(swap)) write(swap, limits.memoryBytes)
-  write(join(pids, 'pids.max'), limits.processes)
-}
+type Folders = V1Folders & { readonly folders: readonly string[] }
 
-function cgroup(folders: readonly string[], memory: string, cpuacct: string | null): Cgroup {
+function cgroup({ folders, memory, pids, cpuacct }: Folders, limit: Cgroup['limit']): Cgroup {
   const cpuMs = () => {
     const nanoseconds = cpuacct === null ? null : readNumber(join(cpuacct, 'cpuacct.usage'))
     return nanoseconds === null ? null : nanoseconds / 1e6
   }
   return {
-    // Not synchronous: a move waits for a grace period of the kernel, 4 ms under load.
     add: async (pid) => {
-      await Promise.all(folders.map((folder) => writeFile(join(folder, 'cgroup.procs'), String(pid))))
+      await Promise.all(folders.map((folder) => move(pid, folder)))
     },
+    limit,
     cpuMs,
     usage: () => ({
       cpuMs: cpuMs(),
       peakMemoryBytes: readNumber(join(memory, 'memory.max_usage_in_bytes')),
       oomKills: readField(join(memory, 'memory.oom_control'), 'oom_kill') ?? 0,
+      pidsMaxHits: readField(join(pids, 'pids.events'), 'max') ?? 0,
     }),
     isEmpty: () => pidsIn(memory).length === 0,
     remove: async () => {

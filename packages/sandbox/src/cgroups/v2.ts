@@ -1,10 +1,9 @@
 import { randomBytes } from 'node:crypto'
 import { existsSync } from 'node:fs'
-import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { ownPrefix } from '../owner.ts'
-import { makeFolder, pidsIn, readField, readNumber, readText, removeFolder, sweep, write } from './files.ts'
-import type { CgroupBackend } from './types.ts'
+import { makeFolder, move, pidsIn, readField, readNumber, readText, removeFolder, sweep, write } from './files.ts'
+import type { CgroupBackend, CgroupLimits } from './types.ts'
 
 /**
  * The unified hierarchy, in a subtree that was delegated to this process (its own cgroup, or the
@@ -33,28 +32,34 @@ export function createV2Backend(own: string): CgroupBackend {
     void removeFolder(leaf)
     throw new Error('the cgroup of the runner is not delegated to it', { cause })
   }
+  const countsSwap = existsSync(join(base, 'memory.swap.max'))
   return {
     kind: 'v2',
     enforced: ['cgroup-v2:memory', 'cgroup-v2:pids', 'cgroup-v2:cpu-time'],
     create: (id, limits) => {
       const folder = join(base, id)
       makeFolder(folder)
-      write(join(folder, 'memory.max'), limits.memoryBytes)
-      if (readText(join(folder, 'memory.swap.max')) !== null) write(join(folder, 'memory.swap.max'), 0)
+      const limit = (to: CgroupLimits) => {
+        write(join(folder, 'memory.max'), to.memoryBytes)
+        write(join(folder, 'pids.max'), to.processes)
+      }
+      limit(limits)
+      if (countsSwap) write(join(folder, 'memory.swap.max'), 0)
       write(join(folder, 'memory.oom.group'), 1)
-      write(join(folder, 'pids.max'), limits.processes)
       // cpu.stat is there without the cpu controller.
       const cpuMs = () => {
         const microseconds = readField(join(folder, 'cpu.stat'), 'usage_usec')
         return microseconds === null ? null : microseconds / 1000
       }
       return {
-        add: (pid) => writeFile(join(folder, 'cgroup.procs'), String(pid)),
+        add: (pid) => move(pid, folder),
+        limit,
         cpuMs,
         usage: () => ({
           cpuMs: cpuMs(),
           peakMemoryBytes: readNumber(join(folder, 'memory.peak')), // Linux 5.19
           oomKills: readField(join(folder, 'memory.events'), 'oom_kill') ?? 0,
+          pidsMaxHits: readField(join(folder, 'pids.events'), 'max') ?? 0,
         }),
         isEmpty: () => pidsIn(folder).length === 0,
         remove: () => removeFolder(folder),

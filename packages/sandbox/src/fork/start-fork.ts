@@ -15,6 +15,7 @@ import { createCappedOutput } from '../jail/output.ts'
 import { watchCpu } from '../jail/watch-cpu.ts'
 import { createLateStream } from './late-stream.ts'
 import { TICKET_CHARACTERS, type Links } from './links.ts'
+import { childrenOf } from './zygote.ts'
 import type { Zygotes } from './zygotes.ts'
 
 export type ForkDeps = { readonly jail: JailDeps; readonly links: Links; readonly zygotes: Zygotes }
@@ -22,15 +23,16 @@ export type ForkDeps = { readonly jail: JailDeps; readonly links: Links; readonl
 const GO = 'g'
 
 /**
- * Starts one execution as a fork, in the order that leaves no gap: the fork shuts itself in and dials,
- * its init goes into the cgroup, then it is told to go on and the bootstrap runs.
+ * Starts one execution as a fork, in the order that leaves no gap: an init and the process below it, which
+ * dials and shuts itself in; that goes into the cgroup, then it is told to go on and the bootstrap runs.
+ * The init stays with its server: it holds nothing of the candidate's, which cannot reach it.
  * @throws Error if the cgroup cannot be made
  */
 export function startFork({ jail: deps, links, zygotes }: ForkDeps, spec: JailSpec): Jail {
   const { limits, runtime } = spec
   const cgroup = deps.cgroups.create(spec.id, {
     memoryBytes: limits.memoryBytes,
-    processes: limits.processes + runtime.ownProcesses + 1,
+    processes: limits.processes + runtime.ownProcesses,
   })
   const ticket = randomBytes(TICKET_CHARACTERS / 2).toString('hex')
   const channel = createLateStream()
@@ -54,11 +56,18 @@ export function startFork({ jail: deps, links, zygotes }: ForkDeps, spec: JailSp
   const err = createCappedOutput(limits.outputBytes, () => kill('output'))
 
   let channelSocket: Socket | null = null
-  let isConfined = false
-  const goOn = () => {
-    if (channelSocket === null || !isConfined) return
-    channelSocket.write(GO)
-    channel.attach(channelSocket)
+  /** Once both its init and its first word are here, so is the process that shall run the bootstrap. */
+  const confine = async () => {
+    if (channelSocket === null || pid === null) return
+    try {
+      const inner = childrenOf(pid)[0]
+      if (inner === undefined) throw new Error('the fork has ended')
+      await cgroup.add(inner, pid)
+      channelSocket.write(GO)
+      channel.attach(channelSocket)
+    } catch {
+      kill('fault') // also when it was killed meanwhile, and the first reason stands
+    }
   }
   const stopExpecting = links.expect(ticket, (kind, socket) => {
     sockets.push(socket)
@@ -68,18 +77,9 @@ export function startFork({ jail: deps, links, zygotes }: ForkDeps, spec: JailSp
     else if (kind === 'i') socket.resume().end(spec.stdin ?? '')
     else {
       channelSocket = socket
-      goOn()
+      void confine()
     }
   })
-  const confine = async (init: number) => {
-    try {
-      await cgroup.add(init)
-      isConfined = true
-      goOn()
-    } catch {
-      kill('fault') // also when it was killed meanwhile, and the first reason stands
-    }
-  }
   const zygote = zygotes.take()
   const kinds = `coe${spec.stdin === null ? '' : 'i'}${record === null ? '' : 'r'}`
   zygote.fork(
@@ -89,7 +89,7 @@ export function startFork({ jail: deps, links, zygotes }: ForkDeps, spec: JailSp
         pid = found
         if (pid === null) return
         if (reason !== null) signal(pid)
-        void confine(pid)
+        void confine()
       },
       onExit: (status) => {
         isOver = true

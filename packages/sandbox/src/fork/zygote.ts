@@ -179,7 +179,8 @@ export function startZygote(
   }
 }
 
-function childrenOf(pid: number): number[] {
+/** Pids of the children that a process has now. */
+export function childrenOf(pid: number): number[] {
   return (readText(`/proc/${pid}/task/${pid}/children`) ?? '').trim().split(' ').filter(Boolean).map(Number)
 }
 

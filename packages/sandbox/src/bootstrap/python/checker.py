@@ -169,4 +169,5 @@ def main():
     posix._exit(0)
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -1,5 +1,6 @@
 """Server of forks: a warm Python that never runs anything of a candidate's. For each execution it
-makes a process in namespaces of its own, which shuts itself in and then runs one bootstrap.
+makes two processes in namespaces of their own: an init, and one that shuts itself in and then runs one
+bootstrap.
 
 A request on descriptor 3 is JSON: ticket, kinds (one letter a connection), disk (bytes), role.
 Answers are P (ticket, pid here) and X (pid here, wait status).
@@ -11,7 +12,6 @@ import ctypes
 import fcntl
 import gc
 import io
-import marshal
 import posix
 import select
 import sys
@@ -45,7 +45,7 @@ SYS_CLONE = {"x86_64": 56, "aarch64": 220}[posix.uname().machine]
 # linux/mount.h
 RDONLY, NOSUID, NODEV, NOEXEC, REC, PRIVATE = 1, 2, 4, 8, 0x4000, 0x40000
 # linux/prctl.h
-PR_SET_DUMPABLE, PR_SET_SECCOMP, PR_CAPBSET_DROP, MODE_FILTER = 4, 22, 24, 2
+PR_SET_DUMPABLE, PR_SET_SECCOMP, PR_CAPBSET_READ, PR_CAPBSET_DROP, MODE_FILTER = 4, 22, 23, 24, 2
 CAPABILITY_VERSION = 0x20080522
 SIOCSIFFLAGS, IFF_UP_RUNNING = 0x8914, 0x41
 
@@ -89,12 +89,14 @@ def raise_loopback():
     link.close()
 
 
+def no_capabilities():
+    checked("capset", libc.capset(CAPABILITY_HEADER, NO_CAPABILITIES))
+
+
 def drop_capabilities():
-    for number in range(64):
-        if libc.prctl(PR_CAPBSET_DROP, number, 0, 0, 0) < 0:
-            break  # the kernel has no more of them
-    header = (ctypes.c_uint32 * 2)(CAPABILITY_VERSION, 0)
-    checked("capset", libc.capset(header, (ctypes.c_uint32 * 6)()))
+    for number in range(CAPABILITIES):
+        libc.prctl(PR_CAPBSET_DROP, number, 0, 0, 0)
+    no_capabilities()
 
 
 def load_filter():
@@ -102,9 +104,12 @@ def load_filter():
 
 
 def be_init(candidate):
-    """Process 1 of the namespaces: ends with the candidate's status, and everything inside with it."""
-    posix.closerange(0, 1024)
+    """Process 1 of the namespaces: ends with the candidate's status, and everything inside with it. It has
+    touched as little as could be since it was forked: each page that it changes is one to be copied."""
+    no_capabilities()
+    checked("dumpable", libc.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0))
     _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
+    posix.closerange(0, 1024)  # and with it the pipe that the candidate waits at
     while True:
         pid, status = posix.waitpid(-1, 0)
         if pid == candidate:
@@ -112,13 +117,26 @@ def be_init(candidate):
             posix._exit(code if code >= 0 else 128 - code)
 
 
-def enter(request):
-    """In the new namespaces: shuts this process in, waits to be told that it is in its cgroup, forks the
-    one that shall run the bootstrap and stays behind as its init."""
+def split():
+    """In the new namespaces: forks the process that shall run the bootstrap and stays behind as its init.
+    Returns in the former what it reads the end of once its init is shut in."""
     _signal.set_wakeup_fd(-1)
     _signal.signal(_signal.SIGCHLD, _signal.SIG_DFL)
     # Signals to a process group are not stopped by a pid namespace.
     posix.setsid()
+    shut, shutting = posix.pipe2(posix.O_CLOEXEC)
+    candidate = libc.syscall(SYS_CLONE, ctypes.c_ulong(_signal.SIGCHLD), None, None, None, None)
+    if candidate < 0:
+        posix._exit(1)
+    if candidate > 0:
+        be_init(candidate)
+    libc.PyOS_AfterFork_Child()
+    posix.close(shutting)
+    return shut
+
+
+def enter(request, shut):
+    """Shuts this process in and waits to be told that it is in its cgroup. Returns the bootstrap to run."""
     kinds = request["kinds"]
     links = {kind: connect(kind, request["ticket"]) for kind in kinds}
     try:
@@ -132,19 +150,14 @@ def enter(request):
         mount("proc", "/proc", RDONLY | NOSUID | NODEV | NOEXEC)
         posix.mkdir("/tmp/work", 0o755)
         posix.chdir("/tmp/work")
-        if posix.read(links["c"], 1) != b"g":
+        if posix.read(links["c"], 1) != b"g" or posix.read(shut, 1) != b"":
             posix._exit(1)
         checked("unshare", libc.unshare(NEW_CGROUP))
         drop_capabilities()
-        checked("dumpable", libc.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0))
         load_filter()
-        candidate = posix.fork()
     except OSError as error:
         posix.write(links["e"], ("fork server: %s\n" % error).encode())
         posix._exit(1)
-    if candidate > 0:
-        be_init(candidate)
-    checked("dumpable", libc.prctl(PR_SET_DUMPABLE, 1, 0, 0, 0))
     # Above 4 first, lest one be overwritten by another.
     for kind in kinds:
         links[kind] = fcntl.fcntl(links[kind], fcntl.F_DUPFD, 10)
@@ -155,7 +168,7 @@ def enter(request):
     posix.closerange(5 if "r" in links else 4, 1024)
     if "i" in links:
         sys.stdin = sys.__stdin__ = io.open(0, encoding="utf-8", errors="surrogateescape", closefd=False)
-    return CODES["checker" if request["role"] == "check" else "candidate"]
+    return BOOTSTRAPS["checker" if request["role"] == "check" else "candidate"]
 
 
 def reap():
@@ -170,7 +183,7 @@ def reap():
 
 
 def serve():
-    """Returns only in a fork that shall run a bootstrap: its code."""
+    """Returns only in a fork that shall run a bootstrap: its main function."""
     awake, wake = posix.pipe2(posix.O_CLOEXEC | posix.O_NONBLOCK)
     _signal.signal(_signal.SIGCHLD, lambda *_: None)
     _signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
@@ -188,8 +201,7 @@ def serve():
             libc.PyOS_BeforeFork()
             pid = libc.syscall(SYS_CLONE, ctypes.c_ulong(NAMESPACES | _signal.SIGCHLD), None, None, None, None)
             if pid == 0:
-                libc.PyOS_AfterFork_Child()
-                return enter(request)
+                return enter(request, split())
             libc.PyOS_AfterFork_Parent()
             # Refused, where a limit of namespaces or processes is reached: -1, and the others go on.
             channel.write_frame(b"P", b"%s %d" % (request["ticket"].encode(), pid))
@@ -208,13 +220,18 @@ class _Program(ctypes.Structure):
 
 _bytes = read_whole(FOLDER + "filter.bpf")
 PROGRAM = _Program(len(_bytes) // 8, _bytes)
-# A compiled file is a header of 16 bytes and the code.
-CODES = {name: marshal.loads(read_whole(FOLDER + "python/%s.pyc" % name)[16:]) for name in ("candidate", "checker")}
+CAPABILITIES = 0
+while libc.prctl(PR_CAPBSET_READ, CAPABILITIES, 0, 0, 0) >= 0:
+    CAPABILITIES += 1
+CAPABILITY_HEADER = (ctypes.c_uint32 * 2)(CAPABILITY_VERSION, 0)
+NO_CAPABILITIES = (ctypes.c_uint32 * 6)()
+# Loaded here, so that a fork has only to call them; no program is to find them among its modules.
+BOOTSTRAPS = {name: __import__(name).main for name in ("candidate", "checker")}
+for name in BOOTSTRAPS:
+    del sys.modules[name]
 posix.closerange(4, 1024)
 gc.collect()
 gc.freeze()
-_code = serve()
-_main = type(sys)("__main__")
-_main.__builtins__ = __builtins__
-sys.modules["__main__"] = _main
-exec(_code, _main.__dict__)
+_main = serve()
+sys.modules["__main__"] = type(sys)("__main__")
+_main()
