@@ -1,8 +1,6 @@
 import { z } from 'zod'
-
-/** Languages a runner can announce in this version. */
-export const languageSchema = z.enum(['python', 'javascript'])
-export type Language = z.infer<typeof languageSchema>
+import { ARTIFACTS_MAX, artifactPatternSchema, artifactSchema } from './artifact.ts'
+import { checkedLanguageSchema, languageSchema, type Language } from './language.ts'
 
 /** Isolation tiers by name; a runner announces those whose self-test passed. `fork` runs Python only. */
 export const isolationSchema = z.enum(['process', 'fork'])
@@ -91,7 +89,11 @@ export function canIsolate(request: { readonly language: Language; readonly isol
 }
 export const CANNOT_ISOLATE = { path: ['isolation'], error: 'the tier fork runs Python only' }
 
-/** `POST /api/executions`. Without `checks` the entry file runs as a program. */
+const COMPILE_LIMITS = { wallMs: 30_000, cpuMs: 20_000, processes: 64, diskBytes: 64 * MIB } as const
+
+const isChecked = (language: Language): boolean => checkedLanguageSchema.safeParse(language).success
+
+/** `POST /api/executions`. Without `checks` the entry file, or the command, runs as a program. */
 export const executionRequestSchema = z
   .strictObject({
     language: languageSchema,
@@ -101,16 +103,50 @@ export const executionRequestSchema = z
       .max(64)
       .refine(canStandTogether, 'two files have one path, or one is the folder of another'),
     entry: sandboxPathSchema.optional().describe('File to run; the first file if absent'),
+    command: z
+      .array(z.string().min(1).max(4096))
+      .min(1)
+      .max(64)
+      .optional()
+      .describe('Program and arguments to run in the working folder, instead of an entry'),
     args: z.array(z.string().max(4096)).max(64).default([]),
     stdin: z
       .string()
       .max(4 * MIB)
       .default(''),
     limits: limitsSchema.prefault({}),
+    compileLimits: limitsSchema
+      .prefault(COMPILE_LIMITS)
+      .describe('Limits of the compiler, where the language has one; it runs in a sandbox of its own'),
     isolation: isolationSchema.default('process'),
     checks: z.array(checkSchema).max(64).default([]),
+    artifacts: z
+      .array(artifactPatternSchema)
+      .max(ARTIFACTS_MAX)
+      .default([])
+      .describe('Files of the working folder to give back, by path or pattern'),
   })
   .refine(canIsolate, CANNOT_ISOLATE)
+  .refine(({ command, entry }) => command === undefined || entry === undefined, {
+    path: ['command'],
+    error: 'there is an entry already: send one of the two',
+  })
+  .refine(({ command, args }) => command === undefined || args.length === 0, {
+    path: ['args'],
+    error: 'a command has its arguments in itself',
+  })
+  .refine(({ command, checks }) => command === undefined || checks.length === 0, {
+    path: ['command'],
+    error: 'checks call functions of the entry: send no command with them',
+  })
+  .refine(({ language, checks }) => checks.length === 0 || isChecked(language), {
+    path: ['checks'],
+    error: `checks call functions, which is possible in ${checkedLanguageSchema.options.join(' and ')} only`,
+  })
+  .refine(({ artifacts, checks }) => artifacts.length === 0 || checks.length === 0, {
+    path: ['artifacts'],
+    error: 'an execution with checks leaves no artifacts',
+  })
 export type ExecutionRequest = z.infer<typeof executionRequestSchema>
 export type ExecutionInput = z.input<typeof executionRequestSchema>
 
@@ -132,6 +168,23 @@ export const checkResultSchema = z.object({
 })
 export type CheckResult = z.infer<typeof checkResultSchema>
 
+/** What is known of one output beyond its text. */
+const streamSchema = z.object({
+  bytesTotal: z.int().describe('Bytes that the program wrote, as far as they were read'),
+  omittedBytes: z.int().describe('Bytes left out between the head and the tail of the text; a line there says so'),
+  base64: z.string().optional().describe('The bytes kept, head and tail, where they are not UTF-8'),
+})
+
+/** What the compiler said and used, where there was one. */
+const compileSchema = z.object({
+  exitCode: z.int().nullable(),
+  stdout: z.string(),
+  stderr: z.string(),
+  wallMs: z.number(),
+  cpuMs: z.number().nullable(),
+})
+
+/** Fields that are optional came with a later version: a result of an older runner lacks them. */
 export const executionResultSchema = z.object({
   id: z.string(),
   outcome: outcomeSchema,
@@ -140,19 +193,31 @@ export const executionResultSchema = z.object({
   stdout: z.string(),
   stderr: z.string(),
   truncated: z.object({ stdout: z.boolean(), stderr: z.boolean() }),
+  streams: z.object({ stdout: streamSchema, stderr: streamSchema }).optional(),
+  stage: z.enum(['compile', 'run']).optional().describe('Which stage the outcome is of'),
+  compile: compileSchema.optional(),
   wallMs: z.number(),
   cpuMs: z.number().nullable(),
   queueMs: z.number().describe('Waiting for a slot of a runner'),
   startupMs: z.number().describe('Preparing the sandbox'),
   peakMemoryBytes: z.int().nullable(),
+  counters: z
+    .object({
+      oomKills: z.int().describe('Processes that the kernel ended for the memory limit'),
+      pidsMaxHits: z.int().describe('Processes that were refused for the limit of processes'),
+      diskFull: z.boolean().describe('The writable folder was full when the program ended'),
+    })
+    .optional(),
   isolation: z.object({
     requested: isolationSchema,
     achieved: isolationSchema,
     enforced: z.array(z.string()).describe('What really held: namespaces, limits, filters'),
+    warm: z.boolean().optional().describe('The sandbox had been started ahead'),
   }),
   runtime: z.object({ language: languageSchema, version: z.string() }),
   runnerId: z.string(),
   checks: z.array(checkResultSchema),
+  artifacts: z.array(artifactSchema).optional(),
   message: z.string().optional().describe('For internal_error: what went wrong, for the operator'),
 })
 export type ExecutionResult = z.infer<typeof executionResultSchema>

@@ -4,11 +4,11 @@ import {
   canIsolate,
   checkSchema,
   isolationSchema,
-  languageSchema,
   limitsSchema,
   outcomeSchema,
   verdictSchema,
 } from './execution.ts'
+import { checkedLanguageSchema } from './language.ts'
 
 /** How the samples of a loop are drawn. */
 export const samplingSchema = z.strictObject({
@@ -41,7 +41,7 @@ export const loopRequestSchema = z
       .min(1)
       .max(256 * 1024)
       .describe('What the model is asked for'),
-    language: languageSchema,
+    language: checkedLanguageSchema,
     scaffold: z
       .string()
       .max(256 * 1024)

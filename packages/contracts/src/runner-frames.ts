@@ -1,5 +1,6 @@
 import { z } from 'zod'
-import { executionRequestSchema, executionResultSchema, isolationSchema, languageSchema } from './execution.ts'
+import { executionRequestSchema, executionResultSchema, isolationSchema } from './execution.ts'
+import { languageSchema } from './language.ts'
 
 /**
  * Frames between runner and gateway. A WebSocket message is a JSON array of frames, batched per

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import type { Language, LoopRequest } from '@loopgate/contracts'
+import type { CheckedLanguage, LoopRequest } from '@loopgate/contracts'
 
 export type Candidate = {
   readonly code: string
@@ -10,7 +10,7 @@ export type Candidate = {
 
 type Block = { readonly tag: string; readonly code: string; readonly closed: boolean }
 
-const TAGS: Readonly<Record<Language, readonly string[]>> = {
+const TAGS: Readonly<Record<CheckedLanguage, readonly string[]>> = {
   python: ['python', 'py', 'python3'],
   javascript: ['javascript', 'js', 'node', 'cjs'],
 }
@@ -44,7 +44,7 @@ export function extractCandidate(
   }
 }
 
-function chooseBlock(text: string, language: Language): Block | null {
+function chooseBlock(text: string, language: CheckedLanguage): Block | null {
   const blocks = fencedBlocks(text)
   return (
     blocks.find(({ tag }) => TAGS[language].includes(tag)) ?? blocks.find(({ tag }) => tag === '') ?? blocks[0] ?? null
@@ -84,7 +84,7 @@ function fromBlock(
   return before === '' || before.endsWith('\n') ? before + code : `${before}\n${code}`
 }
 
-function definitionOf(language: Language, name: string): RegExp {
+function definitionOf(language: CheckedLanguage, name: string): RegExp {
   const quoted = name.replaceAll('$', '\\$')
   return language === 'python'
     ? new RegExp(`^(?:(?:async[ \\t]+)?def|class)[ \\t]+${quoted}\\b|^${quoted}[ \\t]*(?::[^=\\n]+)?=(?!=)`, 'm')
