@@ -39,8 +39,11 @@ export type GenerationCall = {
   readonly surface: Surface
   readonly tenant: string
   readonly body: Readonly<Record<string, unknown>>
-  /** The bytes that `body` was read from, if nothing of it was changed; they go upstream as they are. */
-  readonly bytes: Buffer | null
+  /**
+   * The bytes that `body` was read from, with their SHA-256 in base64, if nothing of it was changed;
+   * they go upstream as they are.
+   */
+  readonly original: { readonly bytes: Buffer; readonly digest: string } | null
   /** The sample that the caller named, or null. */
   readonly sampleIndex: number | null
   readonly freshness: Freshness

@@ -2,7 +2,20 @@ import { once } from 'node:events'
 import { beginStream, answerJson, type ScratchCall } from '@loopgate/testkit/scratch-upstream'
 import t from 'tap'
 import type { Ticket } from '../src/index.ts'
-import { ask, bench, call, chunk, chunksOf, dataOf, documentOf, event, read, slowSink, streaming } from './kit.ts'
+import {
+  ask,
+  bench,
+  call,
+  chunk,
+  chunksOf,
+  dataOf,
+  documentOf,
+  event,
+  originalOf,
+  read,
+  slowSink,
+  streaming,
+} from './kit.ts'
 
 const [ROLE, FIRST, SECOND, THIRD, FINISH, DONE] = chunksOf(['Hel', 'lo ', '🌍']) as [
   Buffer,
@@ -248,7 +261,7 @@ t.test('what is not shared goes upstream as it came and comes back as it came', 
     `: comment\r\n\r\ndata:${JSON.stringify(chunk({ content: 'é' }, { finish_reason: 'stop' }))}\r\n\r\n`,
   )
   const { generations, server } = await bench(t, (scratch) => beginStream(scratch).end(reply))
-  const { text } = await ask(generations, call({ stream: true, temperature: 0.9 }, { bytes: Buffer.from(sent) }))
+  const { text } = await ask(generations, call({ stream: true, temperature: 0.9 }, { original: originalOf(sent) }))
   t.equal(server.calls[0]?.text, sent)
   t.equal(text, reply.toString())
 })
@@ -256,7 +269,7 @@ t.test('what is not shared goes upstream as it came and comes back as it came', 
 t.test('what is shared is written anew from what its key was made of, and asks for usage', async (t) => {
   const { generations, server } = await bench(t, streaming())
   const body = { stream: true, stream_options: { include_usage: false } }
-  await ask(generations, call(body, { bytes: Buffer.from('{"model":"other","model":"m"}') }))
+  await ask(generations, call(body, { original: originalOf('{"model":"other","model":"m"}') }))
   t.strictSame(server.calls[0]?.body, { ...call(body).body, stream_options: { include_usage: true } })
 })
 

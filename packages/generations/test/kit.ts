@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto'
 import { Writable } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import { PassThrough } from 'node:stream'
@@ -129,12 +130,18 @@ export function call(
     surface: 'chat',
     tenant: 'acme',
     body: { model: 'm', messages: [{ role: 'user', content: 'hello' }], temperature: 0, ...body },
-    bytes: null,
+    original: null,
     sampleIndex: null,
     freshness: { noStore: noStore ?? false, noCache: noCache ?? false, maxAgeSeconds: maxAge ?? null },
     headers: {},
     ...wishes,
   }
+}
+
+/** What came as these bytes. */
+export function originalOf(text: string): GenerationCall['original'] {
+  const bytes = Buffer.from(text)
+  return { bytes, digest: hash('sha256', bytes, 'base64') }
 }
 
 export type Answer = {

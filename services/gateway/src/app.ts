@@ -68,7 +68,7 @@ export async function buildApp(services: Services): Promise<App> {
       async (scope: App) => {
         errorShape(scope, openaiShape)
         zodValidation(scope)
-        await completionsRoutes(scope, services)
+        await scope.register(async (inner: App) => completionsRoutes(inner, services))
         await modelsRoutes(scope, services)
       },
       { prefix },

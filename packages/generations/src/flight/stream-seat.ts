@@ -1,4 +1,4 @@
-import { fault, type LoopgateError } from '@loopgate/service-kit'
+import { atEndOfTurn, fault, type LoopgateError } from '@loopgate/service-kit'
 import { errorChunk } from '../shape/error-chunk.ts'
 import type { Sink } from '../types.ts'
 import type { Flight, FlightHead } from './flight.ts'
@@ -131,7 +131,7 @@ export class StreamSeat implements OwnedSeat, Flushable {
   #pumpThisTurn(): void {
     if (this.#due) return
     this.#due = true
-    queueMicrotask(() => {
+    atEndOfTurn(() => {
       this.#due = false
       this.#pump()
     })

@@ -68,7 +68,7 @@ export function createIdentify(
 
   function found(call: GenerationCall, planned: SharedPlan, scope: string, namespace: number): Place | Promise<Place> {
     const input = inputOf(call, planned, scope, namespace)
-    const family = refusing(() => familyFor(input, call.bytes))
+    const family = refusing(() => familyFor(input, call.original?.digest ?? null))
     const name = call.sharing?.idempotencyKey ?? null
     if (typeof planned.sample === 'number' && name === null) return placeOf(input, family, planned.sample)
     return lookedUp(call, planned, input, family, name)

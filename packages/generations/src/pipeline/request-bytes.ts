@@ -6,8 +6,8 @@ import type { GenerationCall } from '../types.ts'
  * member) cannot be stored under one meaning and answered under the other; and its stream always
  * asks for usage, which followers may want.
  */
-export function requestBytes({ body, bytes }: GenerationCall, shared: boolean): Buffer {
-  if (!shared) return bytes ?? Buffer.from(JSON.stringify(body))
+export function requestBytes({ body, original }: GenerationCall, shared: boolean): Buffer {
+  if (!shared) return original?.bytes ?? Buffer.from(JSON.stringify(body))
   const { stream_options: _, ...rest } = body
   const asked = body['stream'] === true ? { ...rest, stream_options: { include_usage: true } } : rest
   return Buffer.from(JSON.stringify(asked))

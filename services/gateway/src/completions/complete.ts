@@ -1,49 +1,45 @@
 import { NORMALISED_HEADER, type Surface } from '@loopgate/contracts'
 import type { GenerationCall, Generations, Ticket } from '@loopgate/generations'
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { normalise } from './normalise/normalise.ts'
 import { bad } from './header-values.ts'
 import { readWishes, type Wishes } from './request-headers.ts'
+import type { Reader } from './reading.ts'
 import { send } from './send.ts'
 
-/** Answers a completion that the door has authenticated and validated. Faults go to the scope's error handler. */
-export function complete(
-  generations: Generations,
-  surface: Surface,
-  request: FastifyRequest,
-  reply: FastifyReply,
-): void {
-  answer(generations, surface, request, reply).catch((error: unknown) => reply.send(error))
+export type CompleteDeps = { readonly generations: Generations; readonly read: Reader }
+
+/** Answers a completion whose caller the door has authenticated. Faults go to the scope's error handler. */
+export function complete(deps: CompleteDeps, surface: Surface, request: FastifyRequest, reply: FastifyReply): void {
+  answer(deps, surface, request, reply).catch((error: unknown) => reply.send(error))
 }
 
 /** A generation call from what the door has read. */
 export function callOf(
   surface: Surface,
   tenant: string,
-  body: Record<string, unknown>,
-  bytes: Buffer | null,
+  body: GenerationCall['body'],
+  original: GenerationCall['original'],
   wishes: Wishes,
 ): GenerationCall {
   const { sampleIndex, freshness, sharing, delivery, timeoutSeconds, forwarded: headers } = wishes
-  return { surface, tenant, body, bytes, sampleIndex, freshness, sharing, delivery, timeoutSeconds, headers }
+  return { surface, tenant, body, original, sampleIndex, freshness, sharing, delivery, timeoutSeconds, headers }
 }
 
-/** The stages, in order: wishes of the headers, normalising, the generation, sending. */
+/** The stages, in order: wishes of the headers, reading the body, the generation, sending. */
 async function answer(
-  generations: Generations,
+  { generations, read }: CompleteDeps,
   surface: Surface,
   request: FastifyRequest,
   reply: FastifyReply,
 ): Promise<void> {
-  const body = request.body as Record<string, unknown>
   const { tenant, cache } = request.principal
   const wishes = readWishes(request.headers, cache)
+  const { body, normalised, bytes, digest } = read(surface, tenant, request.body as Buffer | undefined, wishes.strict)
   if (wishes.delivery.resume !== null && body['stream'] !== true) throw bad('last-event-id', 'only with stream: true')
-  const normalised = normalise(surface, body, wishes.strict)
   if (normalised.length > 0) void reply.header(NORMALISED_HEADER, normalised.join(', '))
 
-  const bytes = normalised.length === 0 ? request.rawBody : null
-  const ticket = generations.generate(callOf(surface, tenant, body, bytes, wishes))
+  const original = normalised.length === 0 ? { bytes, digest } : null
+  const ticket = generations.generate(callOf(surface, tenant, body, original, wishes))
   leaveWithCaller(ticket, reply)
   send(await ticket.ready, reply)
 }

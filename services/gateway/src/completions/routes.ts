@@ -4,7 +4,9 @@ import type { ErrorCode } from '@loopgate/service-kit'
 import { z } from 'zod'
 import type { App } from '../app-type.ts'
 import { NEEDS_KEY, openaiErrors } from '../openapi/responses.ts'
+import { jsonParser, unreadJsonBody } from '../plugins/json-body.ts'
 import { complete } from './complete.ts'
+import { createReader } from './reading.ts'
 
 /** A context of 131,072 tokens is about half a megabyte of text; images may come to 10 MB (Cerebras docs). */
 const BODY_LIMIT_BYTES = 16 * 1024 * 1024
@@ -29,6 +31,11 @@ const ERROR_CODES: readonly ErrorCode[] = [
   'LG_UPSTREAM_TIMEOUT',
 ]
 
+const SCHEMAS: Readonly<Record<Surface, z.ZodType>> = {
+  chat: chatCompletionRequestSchema,
+  text: textCompletionRequestSchema,
+}
+
 const DESCRIPTION = `The body passes to the upstream; fields that Loopgate does not know pass too and are part of
 the key. With \`stream\` the reply is a server-sent event stream; an error after its headers is a chunk with
 finish_reason "error" and an \`error\` object, and no \`[DONE]\` follows. Requests with temperature 0, a \`seed\` or
@@ -40,7 +47,11 @@ refuses fields that would else be removed.`
 
 /** `POST /chat/completions` and `POST /completions`, under whichever prefix the scope has. */
 export async function completionsRoutes(app: App, { generations }: { generations: Generations }): Promise<void> {
-  const route = (path: string, surface: Surface, summary: string, body: z.ZodType): void => {
+  unreadJsonBody(app)
+  // The schemas below are for the OpenAPI document: the reader of bodies checks them.
+  app.setValidatorCompiler(() => () => true)
+  const read = createReader(jsonParser(app), SCHEMAS)
+  const route = (path: string, surface: Surface, summary: string): void => {
     app.post(
       path,
       {
@@ -51,7 +62,7 @@ export async function completionsRoutes(app: App, { generations }: { generations
           summary,
           description: DESCRIPTION,
           security: NEEDS_KEY,
-          body,
+          body: SCHEMAS[surface],
           response: {
             200: {
               description: 'As the upstream answered, byte for byte, or the same answer in the other shape',
@@ -64,9 +75,9 @@ export async function completionsRoutes(app: App, { generations }: { generations
           },
         },
       },
-      (request, reply) => complete(generations, surface, request, reply),
+      (request, reply) => complete({ generations, read }, surface, request, reply),
     )
   }
-  route('/chat/completions', 'chat', 'Complete a chat', chatCompletionRequestSchema)
-  route('/completions', 'text', 'Complete a text', textCompletionRequestSchema)
+  route('/chat/completions', 'chat', 'Complete a chat')
+  route('/completions', 'text', 'Complete a text')
 }

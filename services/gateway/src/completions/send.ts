@@ -1,4 +1,5 @@
 import type { Generation } from '@loopgate/generations'
+import { atEndOfTurn } from '@loopgate/service-kit'
 import type { FastifyReply } from 'fastify'
 import { replyHeaders } from './reply-headers.ts'
 
@@ -14,7 +15,8 @@ export function send(generation: Generation, reply: FastifyReply): void {
   if (content.kind === 'document') {
     headers['content-type'] = 'application/json; charset=utf-8'
     headers['content-length'] = String(content.bytes.length)
-    raw.writeHead(200, headers).end(content.bytes)
+    raw.writeHead(200, headers)
+    atEndOfTurn(() => raw.end(content.bytes))
     return
   }
   headers['content-type'] = 'text/event-stream; charset=utf-8'
