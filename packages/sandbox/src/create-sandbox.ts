@@ -70,7 +70,7 @@ export function createSandbox(deps: { logger: Logger; clock?: Clock }, options: 
     ready: Prepared | null,
     runtime: Runtime,
     request: ExecutionRequest,
-    { executionId, signal }: ExecuteOptions,
+    { executionId, signal, onOutput }: ExecuteOptions,
   ): Promise<SandboxResult> => {
     if (ready === null || sessions === null) throw new Error('the sandbox is not prepared')
     signal.throwIfAborted()
@@ -85,7 +85,13 @@ export function createSandbox(deps: { logger: Logger; clock?: Clock }, options: 
       const ran: { end: SessionEnd; checks?: ChecksRun['checks']; served?: boolean } =
         request.checks.length > 0
           ? await runChecks(sessions, runtime, request, id, init, abort.signal)
-          : { end: await runProgram(sessions, runtime, request, id, init, abort.signal) }
+          : {
+              end: await runProgram(sessions, runtime, request, id, init, {
+                executionId,
+                signal: abort.signal,
+                onOutput,
+              }),
+            }
       abort.signal.throwIfAborted()
       return resultOf(ran, request, runtime, { tier, enforced: enforcedBy(ready, tier) }, executionId)
     } catch (error) {

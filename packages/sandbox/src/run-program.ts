@@ -1,6 +1,7 @@
 import type { ExecutionRequest } from '@loopgate/contracts'
 import { startSession, type SessionDeps, type SessionEnd } from './jail/session.ts'
 import type { Runtime } from './languages/runtime.ts'
+import type { ExecuteOptions } from './types.ts'
 
 /**
  * Runs the entry file as a program with arguments and standard input.
@@ -12,11 +13,18 @@ export async function runProgram(
   request: ExecutionRequest,
   id: string,
   init: Readonly<Record<string, unknown>>,
-  signal: AbortSignal,
+  { signal, onOutput }: ExecuteOptions,
 ): Promise<SessionEnd> {
   const session = startSession(
     deps,
-    { id, runtime, role: 'program', limits: request.limits, stdin: request.stdin === '' ? null : request.stdin },
+    {
+      id,
+      runtime,
+      role: 'program',
+      limits: request.limits,
+      stdin: request.stdin === '' ? null : request.stdin,
+      onOutput,
+    },
     request.limits.wallMs,
     { ...init, mode: 'program', entry: request.entry ?? request.files[0]?.path, args: request.args },
     request.files,

@@ -1,4 +1,11 @@
-import type { ExecutionRequest, ExecutionResult, Isolation, Language, RunnerInfo } from '@loopgate/contracts'
+import type {
+  ExecutionRequest,
+  ExecutionResult,
+  Isolation,
+  Language,
+  OutputStream,
+  RunnerInfo,
+} from '@loopgate/contracts'
 
 /** What a sandbox says of an execution; the runner adds who ran it and how long it waited for a slot. */
 export type SandboxResult = Omit<ExecutionResult, 'runnerId' | 'queueMs'>
@@ -12,7 +19,14 @@ export type SelfTestReport = RunnerInfo['selfTest'] & {
   readonly enforced: readonly string[]
 }
 
-export type ExecuteOptions = { readonly executionId: string; readonly signal: AbortSignal }
+/** Told of what a program puts out while it runs, within its limit of output. */
+export type OnOutput = (stream: OutputStream, bytes: Buffer) => void
+
+export type ExecuteOptions = {
+  readonly executionId: string
+  readonly signal: AbortSignal
+  readonly onOutput?: OnOutput | undefined
+}
 
 /** One isolation tier. */
 export type Sandbox = {

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { PROTOCOL_VERSION } from '@loopgate/contracts'
+import { OWN_VERSION } from '@loopgate/runner-wire'
 import { gatewayProcess } from '@loopgate/testkit/gateway'
 import { redis } from '@loopgate/testkit/redis'
 import type { Redis } from 'ioredis'
@@ -111,9 +111,7 @@ t.test('runners, executions and loops do their work', async (t) => {
   await served
   await call(`${gw.url}/api/runners`, { key: gw.adminKey })
   const rude = await dial(t, gw)
-  rude.socket.send(
-    JSON.stringify([{ type: 'hello', version: PROTOCOL_VERSION, info: runnerInfo(), token: gw.runnerToken }, 7]),
-  )
+  rude.socket.send(JSON.stringify([{ type: 'hello', ...OWN_VERSION, info: runnerInfo(), token: gw.runnerToken }, 7]))
   await rude.closed
   await call(`${gw.url}/api/loops`, {
     key,

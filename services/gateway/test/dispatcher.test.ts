@@ -5,11 +5,19 @@ import * as fc from 'fast-check'
 import t from 'tap'
 import { createExecutions } from '../src/executions/dispatcher.ts'
 import type { Runner, RunnerEvents, RunnerHub } from '../src/runners/hub.ts'
+import { createServed } from '../src/runners/served.ts'
 import { resultOf, runnerInfo } from './kit/runner.ts'
 
 const QUEUE_MS = 1_000
 const QUEUE_MAX = 6
 const REQUEST = executionRequestSchema.parse({ language: 'python', files: [{ path: 'a', content: '' }] })
+
+const order = (tenant: string, bytes = 100, signal = new AbortController().signal) => ({
+  tenant,
+  request: REQUEST,
+  bytes,
+  signal,
+})
 
 type Fake = Runner & { readonly frames: GatewayFrame[] }
 
@@ -26,6 +34,7 @@ function fakeHub() {
     views: () => [],
     offers: (tier) => runners.some(({ connection }) => connection.info.tiers.includes(tier)),
     size: () => runners.length,
+    retire: () => null,
     setPeers() {},
     drain() {},
     close() {},
@@ -34,12 +43,23 @@ function fakeHub() {
     const frames: GatewayFrame[] = []
     const connection = {
       info: runnerInfo({ runnerId: id, slots }),
+      protocol: '2.0',
       connectedAt: new Date(0),
       send: (frame: GatewayFrame) => void frames.push(frame),
       queuedBytes: () => 0,
       close() {},
     }
-    const runner: Fake = { id, connection, frames, leases: new Set(), draining: false, busyUntil: 0, backoffMs: 0 }
+    const runner: Fake = {
+      id,
+      connection,
+      frames,
+      leases: new Set(),
+      served: createServed(),
+      draining: false,
+      running: 0,
+      busyUntil: 0,
+      backoffMs: 0,
+    }
     runners.push(runner)
     events?.onAttached(runner)
   }
@@ -62,14 +82,26 @@ async function follow(execution: Promise<ExecutionResult>, caller: Caller): Prom
 }
 
 type Action = {
-  kind: 'run' | 'attach' | 'crash' | 'accept' | 'busy' | 'result' | 'repeat' | 'abort' | 'wait' | 'drainRunner'
+  kind:
+    | 'run'
+    | 'attach'
+    | 'crash'
+    | 'accept'
+    | 'busy'
+    | 'result'
+    | 'fault'
+    | 'refuse'
+    | 'repeat'
+    | 'abort'
+    | 'wait'
+    | 'drainRunner'
   a: number
   b: number
 }
 const action: fc.Arbitrary<Action> = fc.record({
   kind: fc.constantFrom(
     ...(['run', 'run', 'run', 'attach', 'crash', 'accept', 'busy', 'result', 'result', 'repeat'] as const),
-    ...(['abort', 'wait', 'drainRunner'] as const),
+    ...(['abort', 'wait', 'drainRunner', 'fault', 'refuse'] as const),
   ),
   a: fc.nat(20),
   b: fc.nat(20),
@@ -99,7 +131,7 @@ t.test('whatever callers and runners do, each execution ends once, no slot is gi
         if (kind === 'run') {
           const caller: Caller = { leave: new AbortController(), ends: 0, code: null, result: null }
           callers.push(caller)
-          void follow(executions.run(`tenant-${a % 3}`, REQUEST, 100, caller.leave.signal), caller)
+          void follow(executions.run(order(`tenant-${a % 3}`, 100, caller.leave.signal)), caller)
         } else if (kind === 'attach' && world.runners.length < 4) {
           // Sometimes the same name again, as after a short cut.
           if (world.runners.every(({ id }) => id !== `runner-${a % 4}`)) world.attach(`runner-${a % 4}`, (b % 3) + 1)
@@ -110,14 +142,19 @@ t.test('whatever callers and runners do, each execution ends once, no slot is gi
         else if (runner && frame) {
           const { leaseId, executionId } = frame
           if (kind === 'accept') world.events().onFrame(runner, { type: 'accepted', leaseId })
-          else if (kind === 'busy') {
+          else if (kind === 'busy' || kind === 'refuse') {
             runner.frames.splice(runner.frames.indexOf(frame), 1)
-            world.events().onFrame(runner, { type: 'busy', leaseId })
+            if (kind === 'busy') world.events().onFrame(runner, { type: 'busy', leaseId })
+            else world.events().onFrame(runner, { type: 'refused', leaseId, reason: 'unknown field' })
           } else {
-            if (kind === 'result') runner.frames.splice(runner.frames.indexOf(frame), 1)
+            if (kind !== 'repeat') runner.frames.splice(runner.frames.indexOf(frame), 1)
             const stdout = `${leaseId}/${kind}`
             told.set(executionId, [...(told.get(executionId) ?? []), stdout])
-            world.events().onFrame(runner, { type: 'result', leaseId, result: resultOf({ stdout }) })
+            world.events().onFrame(runner, {
+              type: 'result',
+              leaseId,
+              result: resultOf({ stdout }, kind === 'fault' ? 'internal_error' : 'ok'),
+            })
           }
         }
         await new Promise((resolve) => queueMicrotask(() => queueMicrotask(() => resolve(null))))
@@ -150,7 +187,7 @@ t.test('whatever callers and runners do, each execution ends once, no slot is gi
 
       // And the next one finds an empty house.
       world.attach('last', 1)
-      const last = executions.run('tenant-0', REQUEST, 100, new AbortController().signal)
+      const last = executions.run(order('tenant-0'))
       const [offered] = open(world.runners[0]!)
       if (offered === undefined) throw new Error('a slot leaked')
       world.events().onFrame(world.runners[0]!, { type: 'result', leaseId: offered.leaseId, result: resultOf() })
@@ -169,7 +206,7 @@ t.test('a lease that lapses sends the execution to another runner and tells the 
   )
   world.attach('hung', 1)
   const [hung] = world.runners
-  const result = executions.run('acme', REQUEST, 1, new AbortController().signal)
+  const result = executions.run(order('acme'))
   const frame = hung!.frames.find((sent) => sent.type === 'execute')!
   world.events().onFrame(hung!, { type: 'accepted', leaseId: frame.leaseId })
   clock.advance(frame.deadlineMs - 1)
@@ -191,11 +228,10 @@ t.test('waiting requests are bounded in bytes too', async (t) => {
     { hub: world.hub, clock: manualClock(), registry: createRegistry({ processMetrics: false }) },
     { queueMs: QUEUE_MS, queueMax: 1000 },
   )
-  const { signal } = new AbortController()
   const outcomes = await Promise.all(
     Array.from({ length: 40 }, () =>
       Promise.race([
-        executions.run('acme', REQUEST, 8 * 1024 * 1024, signal).catch(({ code }: LoopgateError) => code),
+        executions.run(order('acme', 8 * 1024 * 1024)).catch(({ code }: LoopgateError) => code),
         new Promise((resolve) => setImmediate(() => resolve('waits'))),
       ]),
     ),

@@ -1,4 +1,5 @@
 import { runnerListSchema } from '@loopgate/contracts'
+import { OWN_VERSION } from '@loopgate/runner-wire'
 import { gateway } from '@loopgate/testkit/gateway'
 import { redis } from '@loopgate/testkit/redis'
 import { runner } from '@loopgate/testkit/runner'
@@ -22,7 +23,7 @@ t.test('a runner hears of a replica that starts later, and of those that were th
   const second = await start()
   t.strictSame((await early.hear('peers')).peers, [connectUrl(second)])
   const late = await dial(t, second)
-  late.say({ type: 'hello', version: 1, info: runnerInfo({ runnerId: 'late' }) })
+  late.say({ type: 'hello', ...OWN_VERSION, info: runnerInfo({ runnerId: 'late' }) })
   t.strictSame((await late.hear('welcome')).peers, [connectUrl(first)])
   await second.app.close()
   t.strictSame((await early.hear('peers')).peers, [], 'one that has left in order is forgotten at the next heartbeat')

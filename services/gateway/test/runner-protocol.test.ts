@@ -1,14 +1,16 @@
 import { once } from 'node:events'
-import { MAX_MESSAGE_BYTES, PROTOCOL_VERSION, runnerListSchema } from '@loopgate/contracts'
+import { MAX_MESSAGE_BYTES, runnerListSchema } from '@loopgate/contracts'
+import { OWN_VERSION } from '@loopgate/runner-wire'
 import { gateway } from '@loopgate/testkit/gateway'
 import t from 'tap'
 import { WebSocket } from 'ws'
-import { send, until } from './kit/http.ts'
+import { send, series, until } from './kit/http.ts'
 import { attach, dial, runnerInfo } from './kit/runner.ts'
 
 const gw = await gateway(t, { redis: null }, { heartbeatMs: 40, helloMs: 150 })
 const CONNECT = `${gw.url.replace('http', 'ws')}/api/runners/connect`
 
+const hello = { type: 'hello', ...OWN_VERSION, info: runnerInfo({ runnerId: 'rude' }) }
 const runners = async () =>
   runnerListSchema.parse((await send(`${gw.url}/api/runners`, { key: gw.adminKey })).json).runners
 const gone = (id: string): Promise<true> =>
@@ -42,9 +44,9 @@ t.test('a gateway without a runner token attaches no runner, whatever it present
 t.test('a runner that greets is welcomed, listed with what it announced, and gone when its socket is', async (t) => {
   const runner = await dial(t, gw)
   t.strictSame(await runners(), [], 'a socket without a greeting is no runner')
-  runner.say({ type: 'hello', version: PROTOCOL_VERSION, info: runnerInfo({ runnerId: 'listed', slots: 7 }) })
+  runner.say({ type: 'hello', ...OWN_VERSION, info: runnerInfo({ runnerId: 'listed', slots: 7 }) })
   const welcome = await runner.hear('welcome')
-  t.match(welcome, { version: PROTOCOL_VERSION, heartbeatMs: 40, peers: [], gatewayId: /^gateway_/ })
+  t.match(welcome, { ...OWN_VERSION, heartbeatMs: 40, peers: [], gatewayId: /^gateway_/ })
   const [view] = await runners()
   t.match(view, { runnerId: 'listed', slots: 7, busySlots: 0, state: 'ready', tiers: ['process'] })
   runner.crash()
@@ -54,7 +56,7 @@ t.test('a runner that greets is welcomed, listed with what it announced, and gon
 t.test('a message sent with the upgrade itself is not lost', async (t) => {
   const socket = new WebSocket(CONNECT, { headers: { authorization: `Bearer ${gw.runnerToken}` } })
   t.teardown(() => socket.terminate())
-  const hello = JSON.stringify([{ type: 'hello', version: PROTOCOL_VERSION, info: runnerInfo({ runnerId: 'eager' }) }])
+  const hello = JSON.stringify([{ type: 'hello', ...OWN_VERSION, info: runnerInfo({ runnerId: 'eager' }) }])
   // As early as a client can: in the turn in which it learns that the socket is open.
   socket.on('open', () => socket.send(hello))
   const [data] = (await once(socket, 'message')) as [Buffer]
@@ -89,13 +91,50 @@ t.test('a second socket of the same runner takes the place of the first, which i
   t.equal(second.socket.readyState, WebSocket.OPEN)
 })
 
+t.test(
+  'a runner of another major version is told which side to upgrade; the older gateway is told the same',
+  async (t) => {
+    const old = await dial(t, gw)
+    old.socket.send(JSON.stringify([{ type: 'hello', version: 1, info: runnerInfo({ runnerId: 'old' }) }]))
+    t.match(await old.closed, { code: 4400, reason: /^protocol 1\.0 meets .*: upgrade the other side$/ })
+  },
+)
+
+t.test('a runner of a newer minor version works, and what only it can mean is passed over and counted', async (t) => {
+  const runner = await dial(t, gw)
+  const info = runnerInfo({ runnerId: 'newer' })
+  const newer = {
+    ...hello,
+    minor: OWN_VERSION.minor + 1,
+    mood: 'bright',
+    info: { ...info, tiers: ['microvm', 'process'], languages: [...info.languages, { language: 'Not A Name' }] },
+  }
+  runner.socket.send(JSON.stringify([newer, { type: 'sing' }]))
+  await runner.hear('welcome')
+  const view = (await runners()).find(({ runnerId }) => runnerId === 'newer')
+  t.match(view, { tiers: ['process'], languages: info.languages, protocol: `2.${OWN_VERSION.minor + 1}` })
+  const text = (await send(`${gw.url}/metrics`)).text
+  t.equal(series(text, 'loopgate_runner_frames_ignored_total{what="frame"}'), 1)
+  t.equal(series(text, 'loopgate_runner_frames_ignored_total{what="field"}'), 1)
+  runner.crash()
+  await gone('newer')
+})
+
+t.test('an operator drains a runner by its name, which is told to take nothing of any replica', async (t) => {
+  const runner = await attach(t, gw, { runnerId: 'tired' })
+  const drain = (id: string, key = gw.adminKey) => send(`${gw.url}/api/runners/${id}/drain`, { method: 'POST', key })
+  t.equal((await drain('tired', gw.apiKey)).status, 403)
+  t.equal((await drain('nobody')).status, 404)
+  t.match(await drain('tired'), { status: 200, json: { runnerId: 'tired', state: 'draining' } })
+  await runner.hear('retire')
+})
+
 t.test('a draining runner is shown as such', async (t) => {
   const runner = await attach(t, gw, { runnerId: 'leaving' })
   runner.say({ type: 'draining' })
   await until(async () => (await runners()).find((view) => view.runnerId === 'leaving' && view.state === 'draining'))
 })
 
-const hello = { type: 'hello', version: PROTOCOL_VERSION, info: runnerInfo({ runnerId: 'rude' }) }
 const GARBAGE: Record<string, string | Buffer> = {
   'no JSON': 'hello',
   'not an array': JSON.stringify(hello),
@@ -104,7 +143,7 @@ const GARBAGE: Record<string, string | Buffer> = {
   'a number': '7',
   null: 'null',
   'nested deep': '['.repeat(100_000) + ']'.repeat(100_000),
-  'binary data': Buffer.from([0, 1, 2, 3]),
+  'binary data': Buffer.from([9, 1, 2, 3]),
   'five thousand frames': JSON.stringify(Array.from({ length: 5000 }, () => ({ type: 'pong' }))),
   'zero slots': JSON.stringify([{ ...hello, info: { ...hello.info, slots: 0 } }]),
   'a million slots': JSON.stringify([{ ...hello, info: { ...hello.info, slots: 1e6 } }]),

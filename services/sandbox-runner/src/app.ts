@@ -4,6 +4,7 @@ import { systemClock, type Clock, type Logger } from '@loopgate/service-kit'
 import type { Config } from './config.ts'
 import { createKeptResults } from './kept-results.ts'
 import { createLinks } from './links.ts'
+import { createLoadReport } from './load-report.ts'
 import { createTiers } from './tiers.ts'
 import { createWork } from './work.ts'
 
@@ -49,23 +50,33 @@ export function createRunner(deps: {
   const links = createLinks({
     clock,
     logger,
-    token: config.LOOPGATE_RUNNER_TOKEN,
+    bearer: () => bearer,
     info,
-    onWelcome: (gatewayId) => {
+    onWelcome: (gatewayId, credential) => {
+      bearer = credential ?? bearer
       for (const { leaseId, result } of kept.of(gatewayId)) links.send(gatewayId, { type: 'result', leaseId, result })
       if (draining) links.send(gatewayId, { type: 'draining' })
     },
     onFrame: (gatewayId, frame) => {
       if (frame.type === 'execute') work.execute(gatewayId, frame)
       else if (frame.type === 'cancel') work.cancel(gatewayId, frame.leaseId)
+      else if (frame.type === 'retire') retire()
       else if (frame.type === 'ack') kept.acknowledge(gatewayId, frame.leaseId)
       // `drain`: that replica gives out nothing more. It closes the socket itself when it is done.
     },
   })
+  const load = createLoadReport(clock, () => links.sendAll({ type: 'load', running: work.running() }))
   const work = createWork(
-    { clock, logger, sandboxOf: tiers.of, kept, send: links.send },
+    { clock, logger, sandboxOf: tiers.of, kept, send: links.send, offer: links.offer, onRunning: load.changed },
     { runnerId: config.LOOPGATE_RUNNER_ID, slots: config.LOOPGATE_RUNNER_SLOTS },
   )
+  const retire = () => {
+    draining = true
+    work.retire()
+    links.sendAll({ type: 'draining' })
+    logger.info('a gateway asked this runner to take nothing more')
+  }
+  let bearer = config.LOOPGATE_RUNNER_TOKEN.reveal()
   let draining = false
   let stayAlive: NodeJS.Timeout | undefined
 

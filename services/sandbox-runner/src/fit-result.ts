@@ -1,10 +1,10 @@
-import { MAX_MESSAGE_BYTES, type ExecutionResult } from '@loopgate/contracts'
+import { MAX_FRAME_BYTES, type ExecutionResult } from '@loopgate/contracts'
 
-/** What a result frame may take of a message: the rest is for its envelope. */
-const RESULT_BYTES_MAX = MAX_MESSAGE_BYTES - 64 * 1024
+/** What a result may take of a frame: the rest is for its envelope. */
+const RESULT_BYTES_MAX = MAX_FRAME_BYTES - 64 * 1024
 
 /**
- * A result that fits into one message. A control character of the output takes six bytes of JSON, so
+ * A result that fits into one frame. A control character of the output takes six bytes of JSON, so
  * an output within its own limit may still be too large: then it is cut and marked as truncated.
  */
 export function fitResult(result: ExecutionResult): ExecutionResult {

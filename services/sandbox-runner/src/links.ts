@@ -1,5 +1,5 @@
 import { CLOSE_CODES, type RunnerFrame, type RunnerInfo } from '@loopgate/contracts'
-import type { Clock, Logger, Secret } from '@loopgate/service-kit'
+import type { Clock, Logger } from '@loopgate/service-kit'
 import { createBackoff } from './backoff.ts'
 import { connectUrl } from './config.ts'
 import { dialGateway, type GatewaySocket, type WorkFrame } from './socket.ts'
@@ -9,6 +9,8 @@ export type Links = {
   readonly dial: (url: string) => void
   /** Sends if that gateway is attached now. */
   readonly send: (gatewayId: string, frame: RunnerFrame) => void
+  /** As `send`, for output, which is lost if the gateway does not keep up: false then. */
+  readonly offer: (gatewayId: string, leaseId: string, frame: RunnerFrame) => boolean
   readonly sendAll: (frame: RunnerFrame) => void
   readonly close: (code: number, reason: string) => void
 }
@@ -16,9 +18,10 @@ export type Links = {
 export type LinksDeps = {
   readonly clock: Clock
   readonly logger: Logger
-  readonly token: Secret
+  /** What the runner presents at this moment. */
+  readonly bearer: () => string
   readonly info: () => RunnerInfo
-  readonly onWelcome: (gatewayId: string) => void
+  readonly onWelcome: (gatewayId: string, credential: string | undefined) => void
   readonly onFrame: (gatewayId: string, frame: WorkFrame) => void
 }
 
@@ -42,14 +45,14 @@ export function createLinks(deps: LinksDeps): Links {
 
   const open = (link: Link) => {
     link.cancelRetry()
-    const target = { url: link.url, token: deps.token, info: deps.info() }
+    const target = { url: link.url, bearer: deps.bearer(), info: deps.info() }
     link.socket = dialGateway(deps.clock, target, {
-      onWelcome: ({ gatewayId, peers }) => {
+      onWelcome: ({ gatewayId, peers, credential }) => {
         link.gatewayId = gatewayId
         link.failures = 0
         link.backoff.reset()
         deps.logger.info({ gatewayId, url: link.url }, 'attached to a gateway')
-        deps.onWelcome(gatewayId)
+        deps.onWelcome(gatewayId, credential)
         for (const peer of peers) add(peer, false)
       },
       onPeers: (peers) => {
@@ -114,6 +117,12 @@ export function createLinks(deps: LinksDeps): Links {
     dial: (url) => add(url, true),
     send: (gatewayId, frame) => {
       for (const link of links.values()) if (link.gatewayId === gatewayId) return link.socket?.send(frame)
+    },
+    offer: (gatewayId, leaseId, frame) => {
+      for (const link of links.values()) {
+        if (link.gatewayId === gatewayId) return link.socket?.offer(leaseId, frame) ?? false
+      }
+      return false
     },
     sendAll: (frame) => {
       for (const link of links.values()) if (link.gatewayId !== null) link.socket?.send(frame)

@@ -1,15 +1,14 @@
 import {
   CLOSE_CODES,
+  gatewayFrameSchema,
   MAX_MESSAGE_BYTES,
-  PROTOCOL_VERSION,
   type GatewayFrame,
   type RunnerFrame,
   type RunnerInfo,
 } from '@loopgate/contracts'
-import type { Clock, Secret } from '@loopgate/service-kit'
+import { createInbox, createOutbox, OWN_VERSION, refuseVersion } from '@loopgate/runner-wire'
+import type { Clock } from '@loopgate/service-kit'
 import { WebSocket, type RawData } from 'ws'
-import { parseMessage } from './inbox.ts'
-import { createOutbox } from './outbox.ts'
 
 type Welcome = Extract<GatewayFrame, { type: 'welcome' }>
 /** Frames about work. */
@@ -18,6 +17,8 @@ export type WorkFrame = Exclude<GatewayFrame, { type: 'welcome' } | { type: 'pin
 /** One socket to a gateway, from the dial to its end. */
 export type GatewaySocket = {
   readonly send: (frame: RunnerFrame) => void
+  /** Sends a piece of an execution's output; false if the gateway does not keep up and it is lost. */
+  readonly offer: (leaseId: string, frame: RunnerFrame) => boolean
   /** Says goodbye and ends. */
   readonly close: (code: number, reason: string) => void
 }
@@ -31,6 +32,8 @@ export type SocketEvents = {
   readonly onGone: (code: number | null, reason: string) => void
 }
 
+/** What may wait for a gateway that does not read; results are kept elsewhere until acknowledged. */
+const WAITING_BYTES_MAX = 32 * 1024 * 1024
 /** Longest wait for the upgrade, and then for the welcome. */
 const GREETING_MS = 10_000
 const MISSED_HEARTBEATS = 3
@@ -43,11 +46,11 @@ const CLOSE_MS = 1_000
  */
 export function dialGateway(
   clock: Clock,
-  target: { url: string; token: Secret; info: RunnerInfo },
+  target: { url: string; bearer: string; info: RunnerInfo },
   events: SocketEvents,
 ): GatewaySocket {
   const socket = new WebSocket(target.url, {
-    headers: { authorization: `Bearer ${target.token.reveal()}` },
+    headers: { authorization: `Bearer ${target.bearer}` },
     perMessageDeflate: false,
     maxPayload: MAX_MESSAGE_BYTES,
     handshakeTimeout: GREETING_MS,
@@ -58,17 +61,19 @@ export function dialGateway(
   let lastHeardMs = clock.now()
   let fault = ''
   let stopTimer = () => {}
-  const outbox = createOutbox(
+  const outbox = createOutbox<RunnerFrame>(
     {
       get bufferedAmount() {
         return socket.bufferedAmount
       },
-      send: (message) => {
-        if (socket.readyState === WebSocket.OPEN) socket.send(message)
+      send: (message, sent) => {
+        if (socket.readyState === WebSocket.OPEN) socket.send(message, sent)
       },
     },
+    WAITING_BYTES_MAX,
     () => cut('the gateway does not read'),
   )
+  const inbox = createInbox<GatewayFrame>(gatewayFrameSchema)
 
   const end = (code: number | null, reason: string) => {
     if (ended) return
@@ -99,9 +104,8 @@ export function dialGateway(
       else events.onFrame(frame)
       return
     }
-    if (welcomed || frame.version !== PROTOCOL_VERSION) {
-      return close(CLOSE_CODES.protocolError, welcomed ? 'welcome twice' : `version ${PROTOCOL_VERSION} is spoken here`)
-    }
+    const refused = welcomed ? 'welcome twice' : refuseVersion(frame)
+    if (refused !== null) return close(CLOSE_CODES.protocolError, refused)
     welcomed = true
     stopTimer()
     watch(Math.max(10, frame.heartbeatMs))
@@ -109,14 +113,14 @@ export function dialGateway(
   }
 
   socket.on('open', () => {
-    outbox.push({ type: 'hello', version: PROTOCOL_VERSION, info: target.info })
+    outbox.push({ type: 'hello', ...OWN_VERSION, info: target.info })
     outbox.flush()
     stopTimer = clock.after(GREETING_MS, () => close(CLOSE_CODES.protocolError, 'no welcome in time'))
   })
   socket.on('message', (data: RawData, isBinary: boolean) => {
     if (ended) return
     lastHeardMs = clock.now()
-    const frames = parseMessage(data as Buffer, isBinary)
+    const frames = inbox.take(data as Buffer, isBinary)
     if (typeof frames === 'string') return close(CLOSE_CODES.protocolError, frames)
     for (const frame of frames) if (!ended) take(frame)
   })
@@ -130,5 +134,5 @@ export function dialGateway(
     fault ||= error.message
   })
   socket.on('close', (code, reason) => end(welcomed ? code : null, fault || reason.toString() || `closed with ${code}`))
-  return { send: outbox.push, close }
+  return { send: outbox.push, offer: outbox.offer, close }
 }

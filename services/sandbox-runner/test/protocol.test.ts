@@ -1,20 +1,8 @@
+import { CLOSE_CODES, MAX_FRAME_BYTES, PROTOCOL_MINOR, PROTOCOL_VERSION, type GatewayFrame } from '@loopgate/contracts'
 import t from 'tap'
-import { CLOSE_CODES, MAX_MESSAGE_BYTES, PROTOCOL_VERSION } from '@loopgate/contracts'
+import { attached } from './support/attached.ts'
 import { execute, gatewayStub, welcome } from './support/gateway-stub.ts'
 import { heldSandbox, startRunner, TOKEN } from './support/start-runner.ts'
-
-type Scope = { teardown: (fn: () => unknown) => void }
-
-/** A runner that one gateway has welcomed. */
-async function attached(t: Scope, options: { slots?: number; heartbeatMs?: number } = {}) {
-  const gateway = await gatewayStub(t)
-  const held = heldSandbox()
-  const runner = startRunner(t, { gatewayUrl: gateway.url, sandbox: held.sandbox, slots: options.slots ?? 2 })
-  const link = await gateway.connection()
-  const hello = await link.next('hello')
-  link.send(welcome({ heartbeatMs: options.heartbeatMs ?? 30_000 }))
-  return { gateway, held, runner, link, hello }
-}
 
 t.test('a runner says who it is with its token, and asks for no compression', async (t) => {
   const { link, hello } = await attached(t)
@@ -214,14 +202,37 @@ t.test('frames of one turn travel as one message', async (t) => {
   t.same(link.batches, [1, 5])
 })
 
-t.test('a result that would not fit into a message is cut and says so', async (t) => {
-  const { link, held } = await attached(t)
+t.test(
+  'a result above the limit of a message arrives whole; one above that of a frame is cut and says so',
+  async (t) => {
+    const { link, held } = await attached(t)
+    link.send(execute('a', ''), execute('b', ''))
+    await link.next('accepted')
+    held.finish('exec-a', '\0'.repeat(2 * 1024 * 1024))
+    t.equal((await link.next('result')).result.stdout.length, 2 * 1024 * 1024)
+    held.finish('exec-b', '\0'.repeat(4 * 1024 * 1024))
+    const { result } = await link.next('result')
+    t.equal(result.truncated.stdout, true)
+    t.ok(Buffer.byteLength(JSON.stringify(result)) < MAX_FRAME_BYTES)
+  },
+)
+
+t.test('a request with something in it that this runner does not know is refused, and the link stays', async (t) => {
+  const { link } = await attached(t)
+  const frame = execute('a', '') as GatewayFrame & { type: 'execute' }
+  link.send({ ...frame, request: { ...(frame.request as object), gpuBytes: 1 } })
+  t.match(await link.next('refused'), { leaseId: 'a', reason: /gpuBytes/ })
+  link.send(execute('b', ''))
+  t.match(await link.next('accepted'), { leaseId: 'b' })
+})
+
+t.test('a gateway of a newer minor version is understood as far as it can be', async (t) => {
+  const gateway = await gatewayStub(t)
+  startRunner(t, { gatewayUrl: gateway.url, sandbox: heldSandbox().sandbox })
+  const link = await gateway.connection()
+  link.sendText(JSON.stringify([{ ...welcome({ minor: PROTOCOL_MINOR + 1 }), motto: 'x' }, { type: 'sing' }]))
   link.send(execute('a', ''))
-  await link.next('accepted')
-  held.finish('exec-a', '\0'.repeat(2 * 1024 * 1024))
-  const { result } = await link.next('result')
-  t.equal(result.truncated.stdout, true)
-  t.ok(Buffer.byteLength(JSON.stringify(result)) < MAX_MESSAGE_BYTES)
+  t.match(await link.next('accepted'), { leaseId: 'a' })
 })
 
 t.test('a runner keeps trying a gateway that is not there', async (t) => {

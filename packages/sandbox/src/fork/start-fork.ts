@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import type { Socket } from 'node:net'
+import type { OutputStream } from '@loopgate/contracts'
 import {
   drained,
   emptied,
@@ -52,8 +53,9 @@ export function startFork({ jail: deps, links, zygotes }: ForkDeps, spec: JailSp
       zygote.kill()
     }
   }
-  const out = createCappedOutput(limits.outputBytes, () => kill('output'))
-  const err = createCappedOutput(limits.outputBytes, () => kill('output'))
+  const pass = (stream: OutputStream) => (bytes: Buffer) => spec.onOutput?.(stream, bytes)
+  const out = createCappedOutput(limits.outputBytes, () => kill('output'), pass('stdout'))
+  const err = createCappedOutput(limits.outputBytes, () => kill('output'), pass('stderr'))
 
   let channelSocket: Socket | null = null
   /** Once both its init and its first word are here, so is the process that shall run the bootstrap. */

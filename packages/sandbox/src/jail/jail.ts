@@ -2,12 +2,13 @@ import { spawn, type ChildProcess } from 'node:child_process'
 import { constants } from 'node:os'
 import type { Duplex, Readable, Writable } from 'node:stream'
 import { setTimeout as delay } from 'node:timers/promises'
+import type { OutputStream } from '@loopgate/contracts'
 import type { Clock } from '@loopgate/service-kit'
 import type { Cgroup, CgroupBackend } from '../cgroups/types.ts'
 import type { Runtime, Role } from '../languages/runtime.ts'
 import type { Bwrap } from '../toolchain/bwrap.ts'
 import type { Identity } from '../toolchain/identity.ts'
-import type { JailLimits } from '../types.ts'
+import type { JailLimits, OnOutput } from '../types.ts'
 import { jailArguments, type JailFolders } from './arguments.ts'
 import { createCappedOutput } from './output.ts'
 import { watchCpu } from './watch-cpu.ts'
@@ -62,6 +63,7 @@ export type JailSpec = {
   readonly limits: JailLimits
   /** Standard input; null for none. */
   readonly stdin: string | null
+  readonly onOutput?: OnOutput | undefined
 }
 
 /** How long output may trickle in after the exit, e.g. from a pipe's buffer; nothing inside lives by then. */
@@ -128,8 +130,9 @@ function superviseJail(deps: JailDeps, spec: JailSpec, child: ChildProcess, cgro
     if (initPid !== null) signal(initPid)
     else deps.clock.after(UNKNOWN_INIT_MS, () => child.kill('SIGKILL'))
   }
-  const out = createCappedOutput(spec.limits.outputBytes, () => kill('output'))
-  const err = createCappedOutput(spec.limits.outputBytes, () => kill('output'))
+  const pass = (stream: OutputStream) => (bytes: Buffer) => spec.onOutput?.(stream, bytes)
+  const out = createCappedOutput(spec.limits.outputBytes, () => kill('output'), pass('stdout'))
+  const err = createCappedOutput(spec.limits.outputBytes, () => kill('output'), pass('stderr'))
   stdout.on('data', out.push)
   stderr.on('data', err.push)
   for (const stream of [stdin, stdout, stderr, info, block, record]) stream?.on('error', () => {})

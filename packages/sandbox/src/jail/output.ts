@@ -6,8 +6,15 @@ export type CappedOutput = {
   readonly truncated: () => boolean
 }
 
-/** Keeps exactly the first `limitBytes` bytes and calls `onOverflow` once when there are more. */
-export function createCappedOutput(limitBytes: number, onOverflow: () => void): CappedOutput {
+/**
+ * Keeps exactly the first `limitBytes` bytes, tells `onKept` of them as they come, and calls
+ * `onOverflow` once when there are more.
+ */
+export function createCappedOutput(
+  limitBytes: number,
+  onOverflow: () => void,
+  onKept?: (bytes: Buffer) => void,
+): CappedOutput {
   // Streaming, so that a character split between two chunks is one character.
   const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
   let kept = 0
@@ -21,6 +28,7 @@ export function createCappedOutput(limitBytes: number, onOverflow: () => void): 
       const part = chunk.length > room ? chunk.subarray(0, room) : chunk
       kept += part.length
       text += decoder.decode(part, { stream: true })
+      if (part.length > 0) onKept?.(part)
       if (chunk.length > room) {
         overflowed = true
         onOverflow()

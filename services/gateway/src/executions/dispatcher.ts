@@ -1,26 +1,22 @@
-import { CLOSE_CODES, type ExecutionRequest, type ExecutionResult } from '@loopgate/contracts'
+import { CLOSE_CODES, type ExecutionResult } from '@loopgate/contracts'
 import { fault, newId, type Clock, type ErrorCode, type Registry } from '@loopgate/service-kit'
-import type { Runner, RunnerEvents, RunnerHub } from '../runners/hub.ts'
+import type { LeaseFrame, Runner, RunnerEvents, RunnerHub } from '../runners/hub.ts'
+import { cancel, createLeaseBook } from './lease-book.ts'
 import { backOff, leaseMs } from './lease-times.ts'
-import { createExecutionMetrics } from './metrics.ts'
-import type { Lease, Task } from './task.ts'
+import { createExecutionMetrics, type Reoffer } from './metrics.ts'
+import { canRun, needOf, noteServed } from './pick-runner.ts'
+import type { Lease, Order, Task } from './task.ts'
 import { createWaitingRoom } from './waiting-room.ts'
 
 export type Executions = {
   /**
-   * Runs one execution on an attached runner. An execution is a pure function: if its runner is
-   * lost it runs once more on another. Aborting the signal takes it out of the queue or kills it.
-   * @param bytes size of the request, for the bound on waiting memory
+   * Runs one execution on an attached runner. An execution is a pure function: if its runner is lost,
+   * or fails by its own fault, it runs once more on another.
    * @throws LG_ISOLATION_UNAVAILABLE, LG_EXECUTION_QUEUE_FULL, LG_DRAINING at once;
    *   LG_NO_RUNNER, LG_EXECUTION_QUEUE_TIMEOUT at the deadline; LG_RUNNER_LOST after the second
    *   loss; LG_CLIENT_CLOSED on abort
    */
-  readonly run: (
-    tenant: string,
-    request: ExecutionRequest,
-    bytes: number,
-    signal: AbortSignal,
-  ) => Promise<ExecutionResult>
+  readonly run: (order: Order) => Promise<ExecutionResult>
   /** Lets what runs end, refuses the rest with LG_DRAINING, and closes the runners' sockets. */
   readonly drain: () => void
 }
@@ -32,7 +28,7 @@ export type ExecutionOptions = {
   readonly queueMax: number
 }
 
-/** Runners an execution may lose before it is given up: the second loss points at the code, not at luck. */
+/** Runners that may fail an execution before it is given up: the second loss points at the code, not at luck. */
 const MAX_LOSSES = 2
 
 /** How long a runner that comes back has for the results that it kept. */
@@ -48,7 +44,7 @@ export function createExecutions(
   options: ExecutionOptions,
 ): Executions {
   const room = createWaitingRoom(options.queueMax)
-  const leases = new Map<string, Lease>()
+  const leases = createLeaseBook()
   const metrics = createExecutionMetrics(registry, hub, room.size)
   let draining = false
 
@@ -56,32 +52,25 @@ export function createExecutions(
     task.settled = true
     task.stopDeadline()
     room.leave(task)
-    // A lost lease was kept for a late result; one that holds a slot stays until the runner answers.
-    if (task.lease !== null && !task.lease.runner.leases.has(task.lease.id)) leases.delete(task.lease.id)
+    leases.settle(task)
   }
   const fail = (task: Task, code: ErrorCode): void => {
     settle(task)
     metrics.failed(code)
     task.reject(fault(code))
   }
-  const release = (lease: Lease): void => {
-    lease.stopTimer()
-    lease.runner.leases.delete(lease.id)
-  }
-  const cancel = (lease: Lease): void => {
-    if (lease.runner.leases.has(lease.id)) lease.runner.connection.send({ type: 'cancel', leaseId: lease.id })
-  }
 
   /** Why the task found no runner, once its deadline has passed. */
   const expire = (task: Task): void => {
     if (task.lease !== null) cancel(task.lease)
-    const possible = hub.offers(task.request.isolation, task.request.language)
-    fail(task, possible ? 'LG_EXECUTION_QUEUE_TIMEOUT' : 'LG_NO_RUNNER')
+    const { isolation, language } = task.order.request
+    fail(task, hub.offers(isolation, language) ? 'LG_EXECUTION_QUEUE_TIMEOUT' : 'LG_NO_RUNNER')
   }
 
   const offer = (task: Task, runner: Runner): void => {
-    if (task.lease !== null) leases.delete(task.lease.id)
-    const deadlineMs = leaseMs(task.request)
+    if (task.lease !== null) leases.forget(task.lease)
+    const { request, watch } = task.order
+    const deadlineMs = leaseMs(request)
     const lease: Lease = { id: newId('lease'), task, runner, accepted: false, stopTimer: () => {} }
     lease.stopTimer = clock.after(deadlineMs, () => {
       cancel(lease)
@@ -89,31 +78,30 @@ export function createExecutions(
       pump()
     })
     task.lease = lease
-    leases.set(lease.id, lease)
-    runner.leases.add(lease.id)
+    leases.enter(lease)
+    noteServed(runner, needOf(task))
     runner.connection.send({
       type: 'execute',
       leaseId: lease.id,
       executionId: task.id,
       deadlineMs,
-      request: task.request,
+      output: watch !== undefined,
+      request,
     })
   }
 
-  /** The lease is worth nothing any more: the task goes to another runner, or fails. */
-  const lose = (lease: Lease, reason: 'lost' | 'lapsed'): void => {
-    release(lease)
-    const { task } = lease
-    if (task.settled) {
-      leases.delete(lease.id)
-      return
-    }
+  /** The runner failed the task by its own fault: another gets it, or it fails. */
+  const lose = (lease: Lease, reason: Exclude<Reoffer, 'busy'>): void => {
+    leases.release(lease)
+    const { task, runner } = lease
+    if (task.settled) return leases.forget(lease)
     task.losses += 1
-    if (task.losses >= MAX_LOSSES) return fail(task, 'LG_RUNNER_LOST')
+    task.failedOn.add(runner.id)
+    if (task.losses >= MAX_LOSSES) return fail(task, reason === 'refused' ? 'LG_NO_RUNNER' : 'LG_RUNNER_LOST')
     offerAgain(lease, reason)
   }
 
-  const offerAgain = (lease: Lease, reason: 'busy' | 'lost' | 'lapsed'): void => {
+  const offerAgain = (lease: Lease, reason: Reoffer): void => {
     const { task } = lease
     metrics.offeredAgain(reason)
     if (lease.accepted) {
@@ -127,7 +115,7 @@ export function createExecutions(
     room.assign(hub.runners(), clock.now(), offer)
     if (!draining) return
     for (const task of room.everyone()) fail(task, 'LG_DRAINING')
-    if (leases.size === 0) hub.close(CLOSE_CODES.draining, 'the gateway is shutting down')
+    if (leases.size() === 0) hub.close(CLOSE_CODES.draining, 'the gateway is shutting down')
   }
 
   const pause = (runner: Runner, ms: number): void => {
@@ -140,8 +128,8 @@ export function createExecutions(
   }
 
   const onBusy = (lease: Lease): void => {
-    release(lease)
-    leases.delete(lease.id)
+    leases.release(lease)
+    leases.forget(lease)
     const pauseMs = backOff(lease.runner, clock.now())
     if (pauseMs > 0) pause(lease.runner, pauseMs)
     if (lease.task.settled) return
@@ -149,65 +137,72 @@ export function createExecutions(
     offerAgain(lease, 'busy')
   }
   const onAccepted = (lease: Lease): void => {
-    const { task } = lease
+    const { task, runner } = lease
     if (lease.accepted || task.settled) return
     lease.accepted = true
-    lease.runner.backoffMs = 0
+    runner.backoffMs = 0
     task.stopDeadline()
     task.queueMs += clock.now() - task.waitingSince
     metrics.queued(task.queueMs)
+    task.order.watch?.onStart({ id: task.id, runnerId: runner.id, attempt: task.losses + 1 })
   }
+  /** `runner` is the socket of the moment, which after a cut is not that of the lease. */
   const onResult = (lease: Lease, runner: Runner, result: ExecutionResult): void => {
     onAccepted(lease)
-    release(lease)
-    leases.delete(lease.id)
+    leases.release(lease)
     // A slot has become free whatever it said before.
     runner.busyUntil = 0
     const { task } = lease
-    if (task.settled) return
+    if (task.settled) return leases.forget(lease)
+    if (result.outcome === 'internal_error' && canRunElsewhere(task, runner)) return lose(lease, 'fault')
+    leases.forget(lease)
     settle(task)
     // Identity and waiting time are ours to say, not the runner's.
     const settled = { ...result, id: task.id, runnerId: runner.id, queueMs: task.queueMs }
     metrics.settled(settled)
     task.resolve(settled)
   }
+  const canRunElsewhere = (task: Task, runner: Runner): boolean =>
+    task.losses + 1 < MAX_LOSSES &&
+    [...hub.runners()].some((other) => other.id !== runner.id && !other.draining && canRun(other, task.order.request))
 
   /**
    * A runner that was cut off brings the results of meanwhile right after its greeting. Until then
    * it gets nothing, or it would run again what it has already done.
    */
   const onAttached = (runner: Runner): void => {
-    const mayBringResults = [...leases.values()].some((lease) => lease.runner.id === runner.id)
-    if (mayBringResults) pause(runner, SETTLING_MS)
+    if (leases.awaits(runner.id)) pause(runner, SETTLING_MS)
+    pump()
+  }
+
+  const onFrame = (runner: Runner, frame: LeaseFrame): void => {
+    const lease = leases.of(frame.leaseId, runner)
+    if (frame.type === 'result') {
+      runner.connection.send({ type: 'ack', leaseId: frame.leaseId })
+      if (lease === null) metrics.lateResult()
+      else onResult(lease, runner, frame.result)
+    } else if (lease !== null && lease.runner === runner) {
+      if (frame.type === 'busy') onBusy(lease)
+      else if (frame.type === 'refused') lose(lease, 'refused')
+      else if (frame.type === 'accepted') onAccepted(lease)
+      else if (lease.accepted && !lease.task.settled) return lease.task.order.watch?.onOutput(frame)
+    }
     pump()
   }
 
   hub.bind({
     onAttached,
-    onFrame(runner, frame) {
-      const lease = leases.get(frame.leaseId)
-      const valid = lease !== undefined && lease.runner.id === runner.id
-      if (frame.type === 'result') {
-        runner.connection.send({ type: 'ack', leaseId: frame.leaseId })
-        if (valid) onResult(lease, runner, frame.result)
-        else metrics.lateResult()
-      } else if (valid && lease.runner === runner) {
-        if (frame.type === 'busy') onBusy(lease)
-        else onAccepted(lease)
-      }
-      pump()
-    },
+    onFrame,
+    onIgnored: metrics.ignored,
     onLost(runner) {
-      for (const id of runner.leases) {
-        const lease = leases.get(id)
-        if (lease !== undefined) lose(lease, 'lost')
-      }
+      for (const lease of leases.ofRunner(runner)) lose(lease, 'lost')
       pump()
     },
   })
 
   return {
-    run(tenant, request, bytes, signal) {
+    run(order) {
+      const { request, signal } = order
       const refused = ((): ErrorCode | null => {
         if (signal.aborted) return 'LG_CLIENT_CLOSED'
         if (draining) return 'LG_DRAINING'
@@ -221,12 +216,11 @@ export function createExecutions(
       const { promise, resolve, reject } = Promise.withResolvers<ExecutionResult>()
       const task: Task = {
         id: newId('exec'),
-        tenant,
-        request,
-        bytes,
+        order,
         waitingSince: clock.now(),
         ticket: null,
         lease: null,
+        failedOn: new Set(),
         losses: 0,
         queueMs: 0,
         settled: false,

@@ -1,14 +1,22 @@
 import { outcomeSchema, verdictSchema, type ExecutionResult } from '@loopgate/contracts'
 import { Counter, Gauge, Histogram, SECONDS_BUCKETS, type ErrorCode, type Registry } from '@loopgate/service-kit'
+import type { Ignored } from '@loopgate/runner-wire'
 import type { RunnerHub } from '../runners/hub.ts'
+
+/**
+ * Why an execution is offered to a runner again: the one before was busy, lost, too late, could never
+ * run it, or failed by a fault of its own.
+ */
+export type Reoffer = 'busy' | 'lost' | 'lapsed' | 'refused' | 'fault'
+const REOFFERS: readonly Reoffer[] = ['busy', 'lost', 'lapsed', 'refused', 'fault']
 
 export type ExecutionMetrics = {
   readonly settled: (result: ExecutionResult) => void
   readonly failed: (code: ErrorCode) => void
   readonly queued: (ms: number) => void
-  /** An execution had to be offered again: its runner was busy or lost, or its lease lapsed. */
-  readonly offeredAgain: (reason: 'busy' | 'lost' | 'lapsed') => void
+  readonly offeredAgain: (reason: Reoffer) => void
   readonly lateResult: () => void
+  readonly ignored: (what: Ignored) => void
 }
 
 /** The metrics of executions and runners of this replica. */
@@ -34,13 +42,19 @@ export function createExecutionMetrics(registry: Registry, hub: RunnerHub, waiti
   })
   const again = new Counter({
     name: 'loopgate_execution_reoffers_total',
-    help: 'Executions offered to a runner again, because the one before was busy, lost or too late',
+    help: 'Executions offered to a runner again, because the one before was busy, lost, too late, unable or at fault',
     labelNames: ['reason'],
     registers,
   })
   const late = new Counter({
     name: 'loopgate_execution_late_results_total',
     help: 'Results under a lease that is no longer valid; dropped',
+    registers,
+  })
+  const ignored = new Counter({
+    name: 'loopgate_runner_frames_ignored_total',
+    help: 'Frames of runners of a newer protocol that were not known here, and frames with a field that was not',
+    labelNames: ['what'],
     registers,
   })
   const wall = new Histogram({
@@ -58,7 +72,8 @@ export function createExecutionMetrics(registry: Registry, hub: RunnerHub, waiti
   observe(registry, hub, waiting)
   for (const outcome of outcomeSchema.options) executions.inc({ outcome }, 0)
   for (const verdict of verdictSchema.options) checks.inc({ verdict }, 0)
-  for (const reason of ['busy', 'lost', 'lapsed']) again.inc({ reason }, 0)
+  for (const what of ['frame', 'field']) ignored.inc({ what }, 0)
+  for (const reason of REOFFERS) again.inc({ reason }, 0)
 
   return {
     settled(result) {
@@ -70,6 +85,7 @@ export function createExecutionMetrics(registry: Registry, hub: RunnerHub, waiti
     queued: (ms) => queue.observe(ms / 1000),
     offeredAgain: (reason) => again.inc({ reason }),
     lateResult: () => late.inc(),
+    ignored: (what) => ignored.inc({ what }),
   }
 }
 

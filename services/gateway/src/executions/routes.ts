@@ -1,10 +1,10 @@
-import { executionRequestSchema, executionResultSchema, MAX_MESSAGE_BYTES } from '@loopgate/contracts'
+import { executionRequestSchema, executionResultSchema, MAX_FRAME_BYTES } from '@loopgate/contracts'
 import type { App } from '../app-type.ts'
 import { NEEDS_KEY, problems } from '../openapi/responses.ts'
 import type { Executions } from './dispatcher.ts'
 
-/** A request has to fit into one message to a runner, with the defaults that were filled in. */
-const BODY_LIMIT_BYTES = MAX_MESSAGE_BYTES - 1024 * 1024
+/** A request has to fit into one frame to a runner, whatever JSON makes of it and of the defaults that were filled in. */
+const BODY_LIMIT_BYTES = MAX_FRAME_BYTES / 2
 
 /** `POST /api/executions`. */
 export function executionRoutes(app: App, { executions }: { executions: Executions }): void {
@@ -44,7 +44,12 @@ export function executionRoutes(app: App, { executions }: { executions: Executio
       const left = new AbortController()
       // The response closes when the caller leaves; the request closes as soon as its body is read.
       reply.raw.once('close', () => left.abort())
-      return executions.run(request.principal.tenant, request.body, request.rawBody?.length ?? 0, left.signal)
+      return executions.run({
+        tenant: request.principal.tenant,
+        request: request.body,
+        bytes: request.rawBody?.length ?? 0,
+        signal: left.signal,
+      })
     },
   )
 }

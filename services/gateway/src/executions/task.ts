@@ -1,7 +1,28 @@
-import type { ExecutionRequest, ExecutionResult } from '@loopgate/contracts'
+import type { ExecutionRequest, ExecutionResult, OutputStream } from '@loopgate/contracts'
 import type { LoopgateError } from '@loopgate/service-kit'
 import type { Runner } from '../runners/hub.ts'
 import type { Ticket } from './fair-queue.ts'
+
+/** What somebody wants to be run. */
+export type Order = {
+  readonly tenant: string
+  readonly request: ExecutionRequest
+  /** Size of the request as it came, for the bound on what waits. */
+  readonly bytes: number
+  /** Aborting it takes the execution out of the queue or kills it. */
+  readonly signal: AbortSignal
+  /** Told of what happens before the end; nobody watches most executions. */
+  readonly watch?: Watch
+}
+
+/** Output while it comes. It may be lost on the way; the result has all that the limits allow. */
+type Output = { readonly stream: OutputStream; readonly text: string; readonly skippedBytes: number }
+
+type Watch = {
+  /** A runner has begun. A second time after the first runner was lost: what it had put out counts no more. */
+  readonly onStart: (start: { readonly id: string; readonly runnerId: string; readonly attempt: number }) => void
+  readonly onOutput: (output: Output) => void
+}
 
 /**
  * One execution from request to answer. It waits (has a ticket), is offered (has a lease that is
@@ -9,16 +30,14 @@ import type { Ticket } from './fair-queue.ts'
  */
 export type Task = {
   readonly id: string
-  readonly tenant: string
-  readonly request: ExecutionRequest
-  /** Size of the request as it came, for the bound on what waits. */
-  readonly bytes: number
+  readonly order: Order
   /** Since when it waits for a runner to accept it; monotonic ms. */
   waitingSince: number
   ticket: Ticket<Task> | null
   /** The latest lease; still good for a late result while no newer one exists. */
   lease: Lease | null
-  /** Runners lost under it. */
+  /** Runners that failed it: lost, too late, refusing it, or with a fault of their own. */
+  readonly failedOn: Set<string>
   losses: number
   /** All that it has waited so far. */
   queueMs: number

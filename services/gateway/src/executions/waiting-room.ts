@@ -1,6 +1,6 @@
 import type { Runner } from '../runners/hub.ts'
 import { createFairQueue, type FairQueue } from './fair-queue.ts'
-import { pickRunner } from './pick-runner.ts'
+import { needOf, pickRunner } from './pick-runner.ts'
 import type { Task } from './task.ts'
 
 /** Requests wait in memory: past this many bytes no more may wait, however few they are. */
@@ -19,36 +19,44 @@ export type WaitingRoom = {
   readonly assign: (runners: Iterable<Runner>, now: number, give: (task: Task, runner: Runner) => void) => void
 }
 
-/** One fair queue for each kind of work (language and tier), so that none blocks another. */
+/**
+ * One fair queue for each kind of work (language, tier, and runners that failed it), so that none
+ * blocks another.
+ */
 export function createWaitingRoom(maxTasks: number): WaitingRoom {
   const kinds = new Map<string, FairQueue<Task>>()
   const waiting = new Set<Task>()
   let bytes = 0
 
-  const queueOf = ({ request }: Task): FairQueue<Task> => {
-    const kind = `${request.language}/${request.isolation}`
+  const kindOf = ({ order: { request }, failedOn }: Task): string =>
+    [request.language, request.isolation, ...failedOn].join('/')
+  const queueOf = (task: Task): FairQueue<Task> => {
+    const kind = kindOf(task)
     const queue = kinds.get(kind) ?? createFairQueue<Task>()
     kinds.set(kind, queue)
     return queue
   }
   const admit = (task: Task): void => {
     waiting.add(task)
-    bytes += task.bytes
+    bytes += task.order.bytes
   }
   const dismiss = (task: Task): void => {
-    if (waiting.delete(task)) bytes -= task.bytes
+    if (waiting.delete(task)) bytes -= task.order.bytes
     task.ticket = null
+    const kind = kindOf(task)
+    // Names of runners come and go: no queue stays behind for them.
+    if (task.failedOn.size > 0 && kinds.get(kind)?.size() === 0) kinds.delete(kind)
   }
 
   return {
     size: () => waiting.size,
     isOverfull: () => waiting.size > maxTasks || bytes > MAX_WAITING_BYTES,
     enter(task) {
-      task.ticket = queueOf(task).push(task.tenant, task)
+      task.ticket = queueOf(task).push(task.order.tenant, task)
       admit(task)
     },
     goBack(task) {
-      task.ticket = queueOf(task).putBack(task.tenant, task)
+      task.ticket = queueOf(task).putBack(task.order.tenant, task)
       admit(task)
     },
     leave(task) {
@@ -63,7 +71,7 @@ export function createWaitingRoom(maxTasks: number): WaitingRoom {
       while (open.size > 0) {
         for (const [kind, queue] of open) {
           const task = queue.peek()
-          const runner = task && pickRunner(all, task.request, now)
+          const runner = task && pickRunner(all, needOf(task), now)
           if (!runner) {
             open.delete(kind)
             continue
@@ -73,7 +81,7 @@ export function createWaitingRoom(maxTasks: number): WaitingRoom {
           give(task, runner)
           // Whoever got a slot goes last when the next one falls free.
           kinds.delete(kind)
-          kinds.set(kind, queue)
+          if (queue.size() > 0 || task.failedOn.size === 0) kinds.set(kind, queue)
         }
       }
     },

@@ -1,14 +1,13 @@
 import type { WebSocket } from '@fastify/websocket'
 import {
   CLOSE_CODES,
-  PROTOCOL_VERSION,
+  runnerFrameSchema,
   type GatewayFrame,
   type RunnerFrame,
   type RunnerInfo,
 } from '@loopgate/contracts'
+import { createInbox, createOutbox, OWN_VERSION, refuseVersion, type Ignored } from '@loopgate/runner-wire'
 import type { Clock } from '@loopgate/service-kit'
-import { parseMessage } from './inbox.ts'
-import { createOutbox } from './outbox.ts'
 
 /** Frames that only matter after the greeting. */
 export type WorkFrame = Exclude<RunnerFrame, { type: 'hello' } | { type: 'pong' }>
@@ -16,6 +15,8 @@ export type WorkFrame = Exclude<RunnerFrame, { type: 'hello' } | { type: 'pong' 
 /** One attached runner, from its greeting to the end of its socket. */
 export type Connection = {
   readonly info: RunnerInfo
+  /** Version of the protocol that the runner speaks, `major.minor`. */
+  readonly protocol: string
   readonly connectedAt: Date
   readonly send: (frame: GatewayFrame) => void
   /** Bytes that the runner has not taken yet. */
@@ -24,12 +25,22 @@ export type Connection = {
   readonly close: (code: number, reason: string) => void
 }
 
+/** Who dialled, as far as its token tells. */
+export type DialledBy = {
+  /** The only name that it may give itself; null for the token that all runners share. */
+  readonly runnerId: string | null
+  /** What it is given to come back with, in place of a token that is spent. */
+  readonly credential: string | null
+}
+
 export type ConnectionEvents = {
   /** The runner has greeted; called at most once, before any other. */
   readonly onHello: (connection: Connection) => void
   readonly onFrame: (connection: Connection, frame: WorkFrame) => void
   /** The socket is gone; called once, and only after onHello. */
   readonly onGone: (connection: Connection, reason: string) => void
+  /** The runner speaks a newer minor version, and something of it was passed over. */
+  readonly onIgnored: (what: Ignored) => void
 }
 
 export type ConnectionOptions = {
@@ -57,10 +68,12 @@ const CLOSE_MS = 1_000
 export function acceptRunner(
   socket: WebSocket,
   clock: Clock,
+  by: DialledBy,
   options: ConnectionOptions,
   events: ConnectionEvents,
 ): void {
-  const outbox = createOutbox(socket)
+  const outbox = createOutbox<GatewayFrame>(socket, UNREAD_BYTES_MAX, () => close(TRY_AGAIN_LATER, 'too much unread'))
+  const inbox = createInbox<RunnerFrame>(runnerFrameSchema, events.onIgnored)
   let connection: Connection | null = null
   let ended = false
   let lastHeard = clock.now()
@@ -92,20 +105,24 @@ export function acceptRunner(
 
   const greet = (frame: Extract<RunnerFrame, { type: 'hello' }>): void => {
     if (connection !== null) return close(CLOSE_CODES.protocolError, 'hello twice')
-    if (frame.version !== PROTOCOL_VERSION) {
-      return close(CLOSE_CODES.protocolError, `this gateway speaks version ${PROTOCOL_VERSION}`)
+    const refused = refuseVersion(frame)
+    if (refused !== null) return close(CLOSE_CODES.protocolError, refused)
+    if (by.runnerId !== null && by.runnerId !== frame.info.runnerId) {
+      return close(CLOSE_CODES.unauthorized, `the token is that of ${by.runnerId}`)
     }
     stopTimer()
     outbox.push({
       type: 'welcome',
-      version: PROTOCOL_VERSION,
+      ...OWN_VERSION,
       gatewayId: options.gatewayId,
       peers: [...options.peers()],
       heartbeatMs: options.heartbeatMs,
+      ...(by.credential !== null && { credential: by.credential }),
     })
     stopTimer = clock.after(options.heartbeatMs, beat)
     connection = {
       info: frame.info,
+      protocol: `${frame.version}.${frame.minor}`,
       connectedAt: new Date(clock.wallNow()),
       send: (out) => {
         if (!ended) outbox.push(out)
@@ -119,15 +136,14 @@ export function acceptRunner(
   socket.on('message', (data: Buffer, isBinary: boolean) => {
     if (ended) return
     lastHeard = clock.now()
-    const frames = parseMessage(data, isBinary)
-    if (typeof frames === 'string') return close(CLOSE_CODES.protocolError, frames.slice(0, 120))
+    const frames = inbox.take(data, isBinary)
+    if (typeof frames === 'string') return close(CLOSE_CODES.protocolError, frames)
     for (const frame of frames) {
       if (ended) return
       if (frame.type === 'hello') greet(frame)
       else if (connection === null) return close(CLOSE_CODES.protocolError, 'hello comes first')
       else if (frame.type !== 'pong') events.onFrame(connection, frame)
     }
-    if (outbox.bytes() > UNREAD_BYTES_MAX) close(TRY_AGAIN_LATER, 'too much unread')
   })
   socket.on('close', () => end('the socket closed'))
 }

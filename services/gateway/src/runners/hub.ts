@@ -1,7 +1,9 @@
 import type { WebSocket } from '@fastify/websocket'
 import { CLOSE_CODES, type Isolation, type Language, type RunnerView } from '@loopgate/contracts'
+import type { Ignored } from '@loopgate/runner-wire'
 import type { Clock, Logger } from '@loopgate/service-kit'
-import { acceptRunner, type Connection, type ConnectionOptions, type WorkFrame } from './connection.ts'
+import { acceptRunner, type Connection, type ConnectionOptions, type DialledBy, type WorkFrame } from './connection.ts'
+import { createServed, type Served } from './served.ts'
 
 /** An attached runner with what this replica has given it to do. */
 export type Runner = {
@@ -9,25 +11,35 @@ export type Runner = {
   readonly connection: Connection
   /** Ids of the leases that occupy its slots. */
   readonly leases: Set<string>
+  /** Whose work of what kind it had lately. */
+  readonly served: Served
   draining: boolean
+  /** Executions of all replicas: what it said last, and what we have done to it since. */
+  running: number
   /** Set by `busy`: it takes nothing before this moment (monotonic ms). */
   busyUntil: number
   /** How long the latest `busy` kept it out, ms; 0 after it took something. */
   backoffMs: number
 }
 
+/** Frames about one lease. */
+export type LeaseFrame = Extract<WorkFrame, { leaseId: string }>
+
 /** Who hands out the work. */
 export type RunnerEvents = {
   readonly onAttached: (runner: Runner) => void
-  readonly onFrame: (runner: Runner, frame: Exclude<WorkFrame, { type: 'draining' }>) => void
+  readonly onFrame: (runner: Runner, frame: LeaseFrame) => void
   readonly onLost: (runner: Runner, reason: string) => void
+  readonly onIgnored: (what: Ignored) => void
 }
 
 export type RunnerHub = {
   /** Takes over a socket whose runner is authenticated. */
-  readonly accept: (socket: WebSocket) => void
+  readonly accept: (socket: WebSocket, by: DialledBy) => void
   readonly runners: () => Iterable<Runner>
   readonly views: () => RunnerView[]
+  /** Tells a runner to take nothing more, of any replica; null if it is not attached here. */
+  readonly retire: (id: string) => RunnerView | null
   /** Whether any attached runner announced the tier, and the language if one is given. */
   readonly offers: (tier: Isolation, language?: Language) => boolean
   readonly size: () => number
@@ -52,6 +64,17 @@ export function hasRoom(runner: Runner, now: number): boolean {
   )
 }
 
+function viewOf({ connection, draining, leases, running }: Runner): RunnerView {
+  return {
+    ...connection.info,
+    state: draining ? 'draining' : 'ready',
+    busySlots: leases.size,
+    running: Math.max(running, leases.size),
+    protocol: connection.protocol,
+    connectedAt: connection.connectedAt.toISOString(),
+  }
+}
+
 /** Keeps the sockets of the attached runners. `bind` must be called before the first socket. */
 export function createRunnerHub(
   { clock, logger }: { clock: Clock; logger: Logger },
@@ -59,13 +82,22 @@ export function createRunnerHub(
 ): RunnerHub & { bind: (events: RunnerEvents) => void } {
   const byId = new Map<string, Runner>()
   let peers: readonly string[] = []
-  let events: RunnerEvents = { onAttached() {}, onFrame() {}, onLost() {} }
+  let events: RunnerEvents = { onAttached() {}, onFrame() {}, onLost() {}, onIgnored() {} }
 
   const attach = (connection: Connection): void => {
     const { runnerId: id, slots, tiers, languages } = connection.info
     // The same runner again: its old socket is dead or about to be. The new one counts.
     byId.get(id)?.connection.close(CLOSE_CODES.replaced, 'replaced by a newer socket')
-    const runner: Runner = { id, connection, leases: new Set(), draining: false, busyUntil: 0, backoffMs: 0 }
+    const runner: Runner = {
+      id,
+      connection,
+      leases: new Set(),
+      served: createServed(),
+      draining: false,
+      running: 0,
+      busyUntil: 0,
+      backoffMs: 0,
+    }
     byId.set(id, runner)
     logger.info({ runnerId: id, slots, tiers, languages }, 'runner attached')
     events.onAttached(runner)
@@ -79,10 +111,11 @@ export function createRunnerHub(
     bind(bound) {
       events = bound
     },
-    accept(socket) {
+    accept(socket, by) {
       acceptRunner(
         socket,
         clock,
+        by,
         { ...options, peers: () => peers },
         {
           onHello: attach,
@@ -90,8 +123,10 @@ export function createRunnerHub(
             const runner = find(connection)
             if (runner === undefined) return
             if (frame.type === 'draining') runner.draining = true
+            else if (frame.type === 'load') runner.running = frame.running
             else events.onFrame(runner, frame)
           },
+          onIgnored: (what) => events.onIgnored(what),
           onGone(connection, reason) {
             const runner = find(connection)
             if (runner === undefined) return
@@ -104,13 +139,15 @@ export function createRunnerHub(
     },
     runners: () => byId.values(),
     size: () => byId.size,
-    views: () =>
-      [...byId.values()].map(({ connection, draining, leases }) => ({
-        ...connection.info,
-        state: draining ? ('draining' as const) : ('ready' as const),
-        busySlots: leases.size,
-        connectedAt: connection.connectedAt.toISOString(),
-      })),
+    views: () => [...byId.values()].map(viewOf),
+    retire(id) {
+      const runner = byId.get(id)
+      if (runner === undefined) return null
+      // From now on, and not from its answer on.
+      runner.draining = true
+      runner.connection.send({ type: 'retire' })
+      return viewOf(runner)
+    },
     offers(tier, language) {
       for (const { connection } of byId.values()) {
         const { tiers, languages } = connection.info

@@ -1,5 +1,6 @@
-import { CLOSE_CODES, runnerListSchema } from '@loopgate/contracts'
+import { CLOSE_CODES, runnerIdSchema, runnerListSchema, runnerViewSchema } from '@loopgate/contracts'
 import { fault } from '@loopgate/service-kit'
+import { z } from 'zod'
 import type { App } from '../app-type.ts'
 import { NEEDS_KEY, problems } from '../openapi/responses.ts'
 import type { Drain } from '../operations/drain.ts'
@@ -8,7 +9,7 @@ import type { RunnerHub } from './hub.ts'
 /** Path at which runners attach, and the only one that may be upgraded. */
 export const CONNECT_PATH = '/api/runners/connect'
 
-/** `GET /api/runners` and the door for runners. */
+/** `/api/runners` and the door for runners. */
 export function runnerRoutes(app: App, { hub, drain }: { hub: RunnerHub; drain: Drain }): void {
   app.get(
     '/runners',
@@ -22,6 +23,31 @@ export function runnerRoutes(app: App, { hub, drain }: { hub: RunnerHub; drain: 
       },
     },
     () => ({ runners: hub.views() }),
+  )
+
+  app.post(
+    '/runners/:id/drain',
+    {
+      config: { scope: 'admin' },
+      schema: {
+        tags: ['runners'],
+        summary: 'Let a runner end what it has and give it nothing more',
+        description:
+          'Holds for every replica, until the runner is started again. It stays attached, so that its last results arrive; once `running` is 0 it can be stopped.',
+        security: NEEDS_KEY,
+        params: z.object({ id: runnerIdSchema }),
+        response: {
+          200: runnerViewSchema,
+          ...problems('LG_BAD_REQUEST', 'LG_NO_KEY', 'LG_WRONG_KEY', 'LG_FORBIDDEN', 'LG_NOT_FOUND'),
+        },
+      },
+    },
+    ({ params: { id } }) => {
+      const runner = hub.retire(id)
+      if (runner === null)
+        throw fault('LG_NOT_FOUND', { message: 'No runner of this name is attached to this replica' })
+      return runner
+    },
   )
 
   app.route({
@@ -47,7 +73,7 @@ export function runnerRoutes(app: App, { hub, drain }: { hub: RunnerHub; drain: 
     },
     wsHandler: (socket) => {
       if (drain.started) socket.close(CLOSE_CODES.draining, 'the gateway is shutting down')
-      else hub.accept(socket)
+      else hub.accept(socket, { runnerId: null, credential: null })
     },
   })
 }

@@ -1,17 +1,25 @@
 import { once } from 'node:events'
 import {
-  PROTOCOL_VERSION,
+  gatewayFrameSchema,
+  type ExecutionRequest,
   type ExecutionResult,
   type GatewayFrame,
   type Outcome,
   type RunnerFrame,
   type RunnerInfo,
 } from '@loopgate/contracts'
+import { createInbox, createOutbox, OWN_VERSION } from '@loopgate/runner-wire'
 import { executionResult } from '@loopgate/testkit/execution-result'
 import type { TestScope } from '@loopgate/testkit/redis'
 import { WebSocket } from 'ws'
 
-type Frame<T extends GatewayFrame['type']> = Extract<GatewayFrame, { type: T }>
+/** Frames as a runner reads them: an execution's request has been through its schema. */
+type Heard = GatewayFrame extends infer F
+  ? F extends { type: 'execute' }
+    ? F & { request: ExecutionRequest }
+    : F
+  : never
+type Frame<T extends GatewayFrame['type']> = Extract<Heard, { type: T }>
 
 /** A runner in the test's hands: says what the test wants, shows what it hears. */
 export type HandRunner = {
@@ -50,8 +58,12 @@ export async function dial(t: TestScope, gateway: { url: string; runnerToken: st
   const waiting: { type: string; give: (frame: GatewayFrame) => void }[] = []
   socket.on('error', () => {})
   socket.on('close', (code, reason) => onClose({ code, reason: reason.toString() }))
-  socket.on('message', (data: Buffer) => {
-    for (const frame of JSON.parse(data.toString()) as GatewayFrame[]) {
+  const inbox = createInbox<GatewayFrame>(gatewayFrameSchema)
+  const outbox = createOutbox<RunnerFrame>(socket, Infinity, () => {})
+  socket.on('message', (data: Buffer, isBinary: boolean) => {
+    const frames = inbox.take(data, isBinary)
+    if (typeof frames === 'string') throw new Error(`the gateway broke the protocol: ${frames}`)
+    for (const frame of frames) {
       const index = waiting.findIndex(({ type }) => type === frame.type)
       if (index >= 0) waiting.splice(index, 1)[0]!.give(frame)
       else heard.push(frame)
@@ -62,7 +74,10 @@ export async function dial(t: TestScope, gateway: { url: string; runnerToken: st
 
   return {
     socket,
-    say: (...frames) => socket.send(JSON.stringify(frames)),
+    say: (...frames) => {
+      for (const frame of frames) outbox.push(frame)
+      outbox.flush()
+    },
     hear: <T extends GatewayFrame['type']>(type: T) => {
       const index = heard.findIndex((frame) => frame.type === type)
       if (index >= 0) return Promise.resolve(heard.splice(index, 1)[0] as Frame<T>)
@@ -83,7 +98,7 @@ export async function attach(
   info: Partial<RunnerInfo> = {},
 ): Promise<HandRunner> {
   const runner = await dial(t, gateway)
-  runner.say({ type: 'hello', version: PROTOCOL_VERSION, info: runnerInfo(info) })
+  runner.say({ type: 'hello', ...OWN_VERSION, info: runnerInfo(info) })
   await runner.hear('welcome')
   return runner
 }

@@ -2,15 +2,14 @@ import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import {
   MAX_MESSAGE_BYTES,
-  PROTOCOL_VERSION,
   runnerFrameSchema,
   executionRequestSchema,
   type ExecutionInput,
   type GatewayFrame,
   type RunnerFrame,
 } from '@loopgate/contracts'
+import { createInbox, createOutbox, OWN_VERSION } from '@loopgate/runner-wire'
 import { WebSocketServer, type WebSocket } from 'ws'
-import { z } from 'zod'
 
 type Frame<T extends RunnerFrame['type']> = Extract<RunnerFrame, { type: T }>
 
@@ -77,9 +76,11 @@ function createLink(socket: WebSocket, authorization: string | undefined): StubL
   const asked: Array<{ type: string; settle: (frame: RunnerFrame) => void }> = []
   const batches: number[] = []
   socket.on('error', () => {})
-  socket.on('message', (data: Buffer) => {
+  const inbox = createInbox<RunnerFrame>(runnerFrameSchema)
+  socket.on('message', (data: Buffer, isBinary: boolean) => {
+    const frames = inbox.take(data, isBinary)
     // What a runner says has to be valid by the contract, always.
-    const frames = z.array(runnerFrameSchema).parse(JSON.parse(data.toString()))
+    if (typeof frames === 'string') throw new Error(frames)
     batches.push(frames.length)
     for (const frame of frames) {
       const at = asked.findIndex(({ type }) => type === frame.type)
@@ -88,12 +89,16 @@ function createLink(socket: WebSocket, authorization: string | undefined): StubL
     }
   })
   const sendText = (text: string) => socket.send(text)
+  const outbox = createOutbox<GatewayFrame>(socket, Infinity, () => {})
   return {
     socket,
     authorization,
     batches,
     sendText,
-    send: (...frames) => sendText(JSON.stringify(frames)),
+    send: (...frames) => {
+      for (const frame of frames) outbox.push(frame)
+      outbox.flush()
+    },
     next: (type) =>
       new Promise((resolve) => {
         const at = came.findIndex((frame) => frame.type === type)
@@ -107,22 +112,23 @@ function createLink(socket: WebSocket, authorization: string | undefined): StubL
 }
 
 export function welcome(rest: Partial<Extract<GatewayFrame, { type: 'welcome' }>> = {}): GatewayFrame {
-  return { type: 'welcome', version: PROTOCOL_VERSION, gatewayId: 'gw-1', peers: [], heartbeatMs: 30_000, ...rest }
+  return { type: 'welcome', ...OWN_VERSION, gatewayId: 'gw-1', peers: [], heartbeatMs: 30_000, ...rest }
 }
 
 /** An `execute` frame of a Python program. */
 export function execute(
   leaseId: string,
   content: string,
-  rest: Partial<ExecutionInput> & { deadlineMs?: number } = {},
+  rest: Partial<ExecutionInput> & { deadlineMs?: number; output?: boolean } = {},
 ): GatewayFrame {
-  const { deadlineMs = 120_000, ...request } = rest
+  const { deadlineMs = 120_000, output = false, ...request } = rest
   const whole = { language: 'python', files: [{ path: 'main.py', content }], limits: { wallMs: 60_000 }, ...request }
   return {
     type: 'execute',
     leaseId,
     executionId: `exec-${leaseId}`,
     deadlineMs,
+    output,
     request: executionRequestSchema.parse(whole),
   }
 }

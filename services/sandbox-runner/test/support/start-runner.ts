@@ -1,17 +1,22 @@
-import type { ExecutionRequest } from '@loopgate/contracts'
-import type { Sandbox, SandboxResult, SelfTestReport } from '@loopgate/sandbox'
+import type { ExecutionRequest, OutputStream } from '@loopgate/contracts'
+import type { ExecuteOptions, Sandbox, SandboxResult, SelfTestReport } from '@loopgate/sandbox'
 import { createLogger, type Clock } from '@loopgate/service-kit'
 import { createRunner, type Runner } from '../../src/app.ts'
 import { readConfig } from '../../src/config.ts'
 
 export const TOKEN = 'runner-token-canary'
 
+type Held = Pick<ExecuteOptions, 'onOutput'> & {
+  readonly finish: (stdout?: string) => void
+  readonly aborted: () => boolean
+}
+
 /**
  * A sandbox whose executions end when the test says so: for tests of the protocol, which are about
  * when something runs and not what.
  */
 export function heldSandbox(report: Partial<SelfTestReport> = {}) {
-  const held = new Map<string, { finish: (stdout?: string) => void; aborted: () => boolean }>()
+  const held = new Map<string, Held>()
   const started: string[] = []
   let onStart = () => {}
   const sandbox: Sandbox = {
@@ -23,12 +28,13 @@ export function heldSandbox(report: Partial<SelfTestReport> = {}) {
       enforced: [],
       ...report,
     }),
-    execute: (request, { executionId, signal }) =>
+    execute: (request, { executionId, signal, onOutput }) =>
       new Promise((resolve, reject) => {
         started.push(executionId)
         held.set(executionId, {
           finish: (stdout = '') => resolve(resultOf(request, executionId, stdout)),
           aborted: () => signal.aborted,
+          onOutput,
         })
         signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true })
         onStart()
@@ -40,6 +46,12 @@ export function heldSandbox(report: Partial<SelfTestReport> = {}) {
     started,
     finish: (executionId: string, stdout?: string) => held.get(executionId)?.finish(stdout),
     aborted: (executionId: string) => held.get(executionId)?.aborted(),
+    /** Puts something out; false if nobody wants to hear it while it runs. */
+    output: (executionId: string, stream: OutputStream, bytes: Buffer): boolean => {
+      const { onOutput } = held.get(executionId) ?? {}
+      onOutput?.(stream, bytes)
+      return onOutput !== undefined
+    },
     nextStart: () =>
       new Promise<void>((resolve) => {
         onStart = resolve
