@@ -1,5 +1,5 @@
 import { direct } from '../targets/direct.ts'
-import { fastifyDispatch } from '../targets/fastify-dispatch.ts'
+import { fastifyDispatch, fastifyMemory } from '../targets/floors.ts'
 import { loopgate } from '../targets/loopgate.ts'
 import { nginx, nginxCache } from '../targets/nginx.ts'
 import { portkey, portkeyStreaming } from '../targets/portkey.ts'
@@ -57,7 +57,7 @@ export const GATEWAY_CASES: readonly Case[] = [
     unit: 'request',
     connections: 64,
     body: body({ max_tokens: 250, temperature: 0, seed: 7 }),
-    targets: [nginxCache, loopgate],
+    targets: [nginxCache, fastifyMemory, loopgate],
   },
   {
     name: 'sse-bulk',
