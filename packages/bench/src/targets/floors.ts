@@ -6,18 +6,18 @@ import type { Target } from './target.ts'
 export const fastifyDispatch = floor(
   'fastify-dispatch',
   'minimal relay: Fastify and undici dispatch, no keys, validation or metrics',
-  'dispatch-relay.ts',
+  new URL('dispatch-relay.ts', import.meta.url),
 )
 
 /** The floor of a cache hit in Fastify. */
 export const fastifyMemory = floor(
   'fastify-memory',
   'minimal hit: Fastify, a hash of the body and a map, no keys, validation or metrics',
-  'memory-hit.ts',
+  new URL('memory-hit.ts', import.meta.url),
 )
 
-function floor(name: string, label: string, program: string): Target {
-  const path = fileURLToPath(new URL(program, import.meta.url))
+function floor(name: string, label: string, program: URL): Target {
+  const path = fileURLToPath(program)
   return {
     name,
     label,
