@@ -13,9 +13,11 @@ export type Metrics = {
   readonly tokens: (tenant: string, source: TokenSource, usage: Usage | null) => void
   readonly recalled: (tier: 'memory' | 'redis', found: boolean) => void
   /** What a claim among the replicas came to; `none` while Redis is away. */
-  readonly claimed: (result: 'hit' | 'lead' | 'follow' | 'none') => void
+  readonly claimed: (result: 'hit' | 'lead' | 'follow' | 'spent' | 'none') => void
   /** A flight followed here has lost its leader. */
   readonly leaderLost: () => void
+  /** Of those who waited for a call that failed before its first byte, one here tries again. */
+  readonly succeeded: () => void
 }
 
 /** Metrics of this package. Every label has a bound: outcomes, codes of the error table, configured tenants. */
@@ -57,12 +59,17 @@ export function createMetrics(
   })
   const claims = createTally(registry, {
     name: 'loopgate_claims_total',
-    help: 'Questions to Redis who gives an answer: hit (stored), lead, follow another replica, or none (Redis away)',
+    help: 'Questions to Redis who gives an answer: hit (stored), lead, follow another replica, spent (its one successor has failed too), or none (Redis away)',
     labelNames: ['result'],
   })
   const lost = createTally(registry, {
     name: 'loopgate_leaders_lost_total',
     help: 'Flights followed here whose leading replica went away before their end',
+    labelNames: [],
+  })
+  const successions = createTally(registry, {
+    name: 'loopgate_successions_total',
+    help: 'Upstream calls made by one of those who had waited for a call that failed before its first byte',
     labelNames: [],
   })
   gauge('loopgate_flights', 'Generations in progress on this replica', read.flights)
@@ -83,6 +90,7 @@ export function createMetrics(
     },
     claimed: (result) => claims.add(1, result),
     leaderLost: () => lost.add(1),
+    succeeded: () => successions.add(1),
     recalled: (tier, found) => lookups.add(1, tier, found ? 'hit' : 'miss'),
   }
 

@@ -134,3 +134,27 @@ t.test('nothing stays for ever: every key of a flight has an end', async (t) => 
   t.ok((await client.pttl(flight)) <= 60_000)
   t.ok((await client.pttl(value)) > 0)
 })
+
+t.test('a leader whose call failed has one heir: who comes later follows it, and takes what it stored', async (t) => {
+  const { at, store } = await claims(t)
+  const failed = token(await at('http://a').claim(KEY, 'any', null), 'lead')
+  const claimed = await Promise.all(['a', 'b', 'c'].map((name) => at(`http://${name}`).claim(KEY, 'heir', failed)))
+  const heirs = claimed.filter((claim) => claim?.kind === 'lead')
+  t.equal(heirs.length, 1)
+  const heir = token(heirs[0] ?? null, 'lead')
+  for (const claim of claimed) if (claim !== heirs[0]) t.equal(token(claim, 'follow'), heir)
+  await store(heir, 'by the heir')
+  const late = await at('http://d').claim(KEY, 'heir', failed)
+  t.strictSame(late, { kind: 'hit', value: Buffer.from('by the heir') })
+})
+
+t.test('an heir whose call fails too has no heir, whatever older answer is stored', async (t) => {
+  const { at, store } = await claims(t)
+  await store(token(await at('http://a').claim(KEY, 'any', null), 'lead'), 'old')
+  const failed = token(await at('http://a').claim(KEY, 'force', null), 'lead')
+  await at('http://a').release({ key: KEY, token: failed })
+  const heir = token(await at('http://b').claim(KEY, 'heir', failed), 'lead')
+  await at('http://b').release({ key: KEY, token: heir })
+  t.strictSame(await at('http://c').claim(KEY, 'heir', failed), { kind: 'spent' })
+  t.equal((await at('http://c').claim(KEY, 'fresh', null))?.kind, 'lead', 'a new caller begins anew')
+})

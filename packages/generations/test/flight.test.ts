@@ -84,7 +84,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 /** Runs a history and throws at the first breach of what a flight promises. */
 function run(shared: boolean, capBytes: number, steps: readonly Step[]): void {
   let closes = 0
-  const flight = new Flight({ shared, capBytes, closed: () => (closes += 1) })
+  const flight = new Flight({ shared, heirs: false, capBytes, closed: () => (closes += 1) })
   const call = callHandle()
   flight.attach(call.handle)
   const readers: ReturnType<typeof reader>[] = []
@@ -178,7 +178,7 @@ for (const shared of [true, false]) {
 
 t.test('whoever comes to a flight that failed, was completed or given up is not seated', async (t) => {
   for (const end of ['fail', 'complete', 'leave'] as const) {
-    const flight = new Flight({ shared: true, capBytes: 1000, closed() {} })
+    const flight = new Flight({ shared: true, heirs: false, capBytes: 1000, closed() {} })
     const first = reader(flight)
     flight.join(first.seat)
     if (end === 'fail') flight.fail(fault('LG_UPSTREAM_ERROR'))
@@ -191,7 +191,7 @@ t.test('whoever comes to a flight that failed, was completed or given up is not 
 })
 
 t.test('a call that is attached to a flight that everybody has left is given up at once', async (t) => {
-  const flight = new Flight({ shared: true, capBytes: 1000, closed() {} })
+  const flight = new Flight({ shared: true, heirs: false, capBytes: 1000, closed() {} })
   const { seat } = reader(flight)
   flight.join(seat)
   flight.leave(seat)

@@ -18,7 +18,7 @@ function reader(flight: Flight) {
 const BLOCK = Buffer.alloc(1024)
 
 t.test('what cannot be shared is not held once it has been read', async (t) => {
-  const flight = new Flight({ shared: false, capBytes: 1_000_000, closed: () => {} })
+  const flight = new Flight({ shared: false, heirs: false, capBytes: 1_000_000, closed: () => {} })
   flight.join(reader(flight))
   for (let block = 0; block < 1000; block++) {
     flight.append(BLOCK, false)
@@ -28,7 +28,7 @@ t.test('what cannot be shared is not held once it has been read', async (t) => {
 })
 
 t.test('what can be shared is held up to its bound, and dropped as it is read beyond it', async (t) => {
-  const flight = new Flight({ shared: true, capBytes: 10 * BLOCK.length, closed: () => {} })
+  const flight = new Flight({ shared: true, heirs: false, capBytes: 10 * BLOCK.length, closed: () => {} })
   flight.join(reader(flight))
   for (let block = 0; block < 10; block++) flight.append(BLOCK, false)
   t.equal(flight.log.blocks.length, 10)

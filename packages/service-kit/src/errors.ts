@@ -152,6 +152,8 @@ export type FaultOptions = {
   readonly status?: number
   readonly type?: string
   readonly openaiCode?: string | null
+  /** False for one of a kind that may pass, but this one will not. */
+  readonly retryable?: boolean
   /** Each field of a refused body and what was expected of it. */
   readonly issues?: ReadonlyArray<{ path: string; expected: string }>
 }
@@ -173,7 +175,7 @@ export class LoopgateError extends Error {
     this.name = 'LoopgateError'
     this.code = code
     this.statusCode = options.status ?? entry.status
-    this.retryable = entry.retryable
+    this.retryable = options.retryable ?? entry.retryable
     this.type = options.type ?? entry.type
     this.openaiCode = options.openaiCode === undefined ? entry.openaiCode : options.openaiCode
     this.param = options.param ?? null

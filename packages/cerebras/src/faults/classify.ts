@@ -25,6 +25,7 @@ function faultOf(status: number, body: FaultBody, headers: ReplyHeaders, wallNow
     status: row.answer === 'same' ? status : row.answer,
     ...(own ? {} : told(body)),
     ...(waitMs === null ? {} : { retryAfterMs: waitMs }),
+    ...(row.final && { retryable: false }),
   })
 }
 

@@ -12,6 +12,8 @@ type Row = {
   /** Status for our client: a number, or the upstream's own. */
   readonly answer: number | 'same'
   readonly hint: Hint
+  /** The same request will meet it again, whatever the table of errors says of its kind. */
+  readonly final?: true
 }
 
 const row = (from: number, to: number, fault: ErrorCode, answer: number | 'same', hint: Hint = 'none'): Row => ({
@@ -37,7 +39,7 @@ const FAULTS: readonly Row[] = [
   row(403, 403, 'LG_UPSTREAM_AUTH', 502),
   { ...row(404, 404, 'LG_MODEL_NOT_FOUND', 'same'), code: 'model_not_found' },
   // Any other 404 is an unrouted path: the configured origin is not the Cerebras API.
-  row(404, 404, 'LG_UPSTREAM_ERROR', 502),
+  { ...row(404, 404, 'LG_UPSTREAM_ERROR', 502), final: true },
   row(408, 408, 'LG_UPSTREAM_TIMEOUT', 504),
   row(409, 409, 'LG_UPSTREAM_ERROR', 502),
   row(413, 413, 'LG_TOO_LARGE', 'same'),

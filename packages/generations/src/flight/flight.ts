@@ -38,6 +38,8 @@ export type FlightOptions = {
   /** Whether others may join, so that all bytes are kept, up to the bound. */
   readonly shared: boolean
   readonly capBytes: number
+  /** Whether somebody who waits may try again if its call fails before anything has come. */
+  readonly heirs: boolean
   /** Told once, before the readers, when the flight can no longer be joined for good. */
   readonly closed: (flight: Flight) => void
 }
@@ -54,17 +56,24 @@ const RESUME_BYTES = 64 * 1024
  */
 export class Flight {
   readonly log = new Log()
+  /** The name of its lead among the replicas; null while it has none there. */
+  token: string | null = null
+  /** The flight of whoever tries again for all who waited in this one. */
+  heir: Flight | null = null
   readonly #options: FlightOptions
   readonly #seats = new Set<Seat>()
   #head: FlightHead | null = null
   #end: FlightEnd | null = null
   #fault: LoopgateError | null = null
+  #inheritable = false
   #abandoned = false
   #call: CallHandle | null = null
   #paused = false
+  #heirs: boolean
 
   constructor(options: FlightOptions) {
     this.#options = options
+    this.#heirs = options.heirs
   }
 
   get shared(): boolean {
@@ -82,6 +91,11 @@ export class Flight {
 
   get fault(): LoopgateError | null {
     return this.#fault
+  }
+
+  /** It failed before anything of an answer had come, and for a reason that another call need not meet. */
+  get inheritable(): boolean {
+    return this.#inheritable
   }
 
   /** Nobody is left; nothing that still arrives counts. */
@@ -150,6 +164,8 @@ export class Flight {
    */
   rewind(error: LoopgateError): boolean {
     if (this.#isOver()) return false
+    // Whoever takes a lost leader's place makes the one further call that there may be.
+    this.#heirs = false
     this.#call = null
     this.#paused = false
     this.#head = null
@@ -163,11 +179,18 @@ export class Flight {
     return false
   }
 
-  fail(error: LoopgateError): void {
+  /** `inheritable`: whether another call may fare better, where nothing has come of this one. */
+  fail(error: LoopgateError, inheritable = mayPass(error)): void {
     if (this.#isOver()) return
     this.#fault = error
+    this.#inheritable = inheritable && this.#heirs && this.#isUntouched()
     this.#finish()
     this.#call?.abort()
+  }
+
+  /** Nothing of an answer has come. A document is begun with its head: what is missing of it has been paid for. */
+  #isUntouched(): boolean {
+    return this.log.end === 0 && this.#head?.kind !== 'document'
   }
 
   #isOver(): boolean {
@@ -208,4 +231,9 @@ export class Flight {
     if (wanted) this.#call.pause()
     else this.#call.resume()
   }
+}
+
+/** Whether the same request may fare better at once: not if it is at fault, nor if the upstream asks for time. */
+function mayPass({ retryable, retryAfterMs }: LoopgateError): boolean {
+  return retryable && retryAfterMs === null
 }

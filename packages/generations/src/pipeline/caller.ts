@@ -22,6 +22,8 @@ export type CallerDeps = {
   readonly metrics: Metrics
   readonly statistics: Statistics
   readonly flusher: Flusher
+  /** Its flight failed, and it may join or make another call; `end` is for when it cannot. */
+  readonly tryAgain: (caller: Caller, failed: Flight) => void
 }
 
 type Content = Generation['content']
@@ -32,6 +34,8 @@ export class Caller implements Ticket, Owner {
   readonly ready: Promise<Generation>
   readonly includeUsage: boolean
   left = false
+  /** Its turn to call the upstream has come and gone. */
+  hasCalled = false
   /** Where its generation belongs; null for what is never shared. */
   place: Place | null = null
   readonly #deps: CallerDeps
@@ -121,6 +125,13 @@ export class Caller implements Ticket, Owner {
   }
 
   over(error: LoopgateError | null): void {
+    const flight = this.#flight
+    if (flight?.inheritable === true && this.#mayTryAgain()) this.#deps.tryAgain(this, flight)
+    else this.end(error)
+  }
+
+  /** Its answer has ended, or will not come; counted and told. */
+  end(error: LoopgateError | null): void {
     const { metrics } = this.#deps
     metrics.ended(error?.code ?? null)
     if (error === null) {
@@ -130,6 +141,11 @@ export class Caller implements Ticket, Owner {
       metrics.answered(this.#role)
       this.#reject(error)
     }
+  }
+
+  /** Whoever goes on with a generation never begins one. */
+  #mayTryAgain(): boolean {
+    return !this.hasCalled && !this.#given && !this.left && !this.call.delivery?.resume
   }
 
   #generation({ head }: Flight, content: Content): Generation {

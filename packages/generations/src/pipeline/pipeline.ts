@@ -57,7 +57,7 @@ export type Pipeline = {
  */
 export function createPipeline(deps: PipelineDeps, { capBytes, ttlMs }: { capBytes: number; ttlMs: number }): Pipeline {
   const { clock, coalescer, recall, metrics, replicas } = deps
-  const callerDeps = { clock, metrics, statistics: deps.statistics, flusher: createFlusher(clock) }
+  const callerDeps = { clock, metrics, statistics: deps.statistics, flusher: createFlusher(clock), tryAgain }
   const leadDeps = { upstream: deps.upstream, clock }
   const keepDeps = { ...deps, wallNow: clock.wallNow, ttlMs }
   const seek = replicas === null ? null : createSeek({ replicas, recall, metrics, serve })
@@ -131,18 +131,39 @@ export function createPipeline(deps: PipelineDeps, { capBytes, ttlMs }: { capByt
     if (!willDo || !caller.sit(flight, 'coalesced')) lead(caller, key, freshOnly ? 'fresh' : 'any')
   }
 
-  /** Stage 5: a flight of its own, led here or elsewhere; a caller whose key has none takes it alone. */
-  function lead(caller: Caller, key: string | null, mode: ClaimMode): void {
+  /**
+   * Stage 5: a flight of its own, led here or elsewhere; a caller whose key has none takes it alone.
+   * `failed` is the flight that it waited in before.
+   */
+  function lead(caller: Caller, key: string | null, mode: ClaimMode, failed: Flight | null = null): void {
     if (caller.left) return
-    const flight = new Flight({ shared: key !== null, capBytes, closed: (ended) => close(caller, key, ended) })
+    const heirs = key !== null && mode !== 'peek' && failed === null
+    const flight = new Flight({ shared: key !== null, capBytes, heirs, closed: (ended) => close(caller, key, ended) })
     flights++
+    if (failed !== null) failed.heir = flight
     // One that only takes up another must not be found by those who would begin one.
     if (key !== null && mode !== 'peek') coalescer.lead(key, flight)
     caller.sit(flight, key === null ? 'bypass' : 'miss')
-    const call = () =>
-      mode === 'peek' ? flight.fail(fault('LG_NOT_FOUND', GONE)) : callUpstream(leadDeps, caller.call, flight)
+    const call = () => {
+      if (mode === 'peek') return flight.fail(fault('LG_NOT_FOUND', GONE))
+      if (failed !== null) metrics.succeeded()
+      caller.hasCalled = true
+      callUpstream(leadDeps, caller.call, flight)
+    }
+    const spent = () => flight.fail(failed?.fault ?? fault('LG_UPSTREAM_ERROR'))
     if (key === null || seek === null) call()
-    else void seek(flight, key, mode, call)
+    else void seek(flight, key, { mode, lead: call, spent, dead: failed?.token ?? null })
+  }
+
+  /**
+   * Stage 5 once more, for a caller whose flight failed before anything had come: the first of those
+   * who waited makes the one further call, and all others join it, here and on other replicas.
+   */
+  function tryAgain(caller: Caller, failed: Flight): void {
+    const key = caller.place?.key ?? null
+    const heir = failed.heir ?? (key === null ? undefined : coalescer.find(key))
+    if (heir === undefined) lead(caller, key, failed.token === null ? 'fresh' : 'heir', failed)
+    else if (!caller.sit(heir, 'coalesced')) caller.end(heir.fault ?? failed.fault)
   }
 
   function serve(flight: Flight, { recording, createdAtMs }: Entry): void {

@@ -2,7 +2,7 @@ import type { LoopgateError } from '@loopgate/service-kit'
 import type { Entry } from '../cache/entry.ts'
 import type { Flight } from '../flight/flight.ts'
 import type { Metrics } from '../metrics.ts'
-import type { Claim, ClaimMode } from '../replicas/claims.ts'
+import type { ClaimMode } from '../replicas/claims.ts'
 import type { Replicas } from '../replicas/replicas.ts'
 import type { Recall } from './recall.ts'
 
@@ -11,6 +11,17 @@ export type SeekDeps = {
   readonly recall: Recall
   readonly metrics: Metrics
   readonly serve: (flight: Flight, entry: Entry) => void
+}
+
+/** What is wanted of the other replicas, and what to do when they have nothing. */
+export type Sought = {
+  readonly mode: ClaimMode
+  /** Calls the upstream for the flight. */
+  readonly lead: () => void
+  /** The one further call that there may be has been made, and has failed. */
+  readonly spent: () => void
+  /** The token of a leader that is lost, or whose call has failed. */
+  readonly dead: string | null
 }
 
 /**
@@ -27,40 +38,29 @@ const MAX_CLAIMS = 3
 export function createSeek({ replicas, recall, metrics, serve }: SeekDeps) {
   return seek
 
-  /** Finds the source of a flight; `lead` calls the upstream for it. */
-  async function seek(
-    flight: Flight,
-    key: string,
-    mode: ClaimMode,
-    lead: () => void,
-    dead: string | null = null,
-    claims = 1,
-  ): Promise<void> {
-    const claim = await replicas.claim(flight, key, mode, dead)
+  /** Finds the source of a flight. */
+  async function seek(flight: Flight, key: string, sought: Sought, claims = 1): Promise<void> {
+    const { mode, lead } = sought
+    const claim = await replicas.claim(flight, key, mode, sought.dead)
     metrics.claimed(claim?.kind ?? 'none')
-    const looks = mode === 'any' || mode === 'peek'
+    const looks = mode === 'any' || mode === 'peek' || claim?.kind === 'hit'
     const entry = looks ? await recall.brought(key, claim?.kind === 'hit' ? claim.value : null) : null
     if (flight.abandoned) return
+    if (claim?.kind === 'lead' || claim?.kind === 'follow') flight.token = claim.token
     if (entry !== null) serve(flight, entry)
+    else if (claim?.kind === 'spent') sought.spent()
     // Whoever only peeks is told that there is nothing; `lead` says so.
     else if (claim === null || claim.kind === 'lead' || (claim.kind === 'hit' && mode === 'peek')) lead()
     else if (claim.kind === 'follow') {
-      replicas.follow(flight, key, claim, (error) => again(flight, key, mode, lead, claim, claims, error))
-    } else await seek(flight, key, 'fresh', lead, dead, claims)
+      const again = { ...sought, dead: claim.token }
+      replicas.follow(flight, key, claim, (error) => seekAgain(flight, key, again, claims, error))
+    } else await seek(flight, key, { ...sought, mode: 'fresh' }, claims)
   }
 
-  function again(
-    flight: Flight,
-    key: string,
-    mode: ClaimMode,
-    lead: () => void,
-    { token }: Extract<Claim, { kind: 'follow' }>,
-    claims: number,
-    error: LoopgateError,
-  ): void {
+  function seekAgain(flight: Flight, key: string, sought: Sought, claims: number, error: LoopgateError): void {
     if (claims >= MAX_CLAIMS) return flight.fail(error)
     if (!flight.rewind(error)) return
     metrics.leaderLost()
-    void seek(flight, key, mode, lead, token, claims + 1)
+    void seek(flight, key, sought, claims + 1)
   }
 }

@@ -5,22 +5,25 @@ import { scripted } from './scripts.ts'
 
 /**
  * `any` takes what is stored, `fresh` only a flight under way, `force` leads whatever there is;
- * `peek` takes either of the first two and never leads.
+ * `peek` takes either of the first two and never leads; `heir` leads in the place of one whose call
+ * has failed, or takes what has become of whoever did so first.
  */
-export type ClaimMode = 'any' | 'fresh' | 'force' | 'peek'
+export type ClaimMode = 'any' | 'fresh' | 'force' | 'peek' | 'heir'
 
 /** Who gives the answer of a key. */
 export type Claim =
   | { readonly kind: 'hit'; readonly value: Buffer }
   | { readonly kind: 'lead'; readonly token: string }
   | { readonly kind: 'follow'; readonly address: string; readonly token: string }
+  /** The leader that failed has had its one heir, whose call has failed too. */
+  | { readonly kind: 'spent' }
 
 /** A lead that this replica has. */
 export type Lead = { readonly key: string; readonly token: string }
 
 export type Claims = {
   /**
-   * One round trip; null if Redis is away or slow. `dead` is the token of a leader that is not there.
+   * One round trip; null if Redis is away or slow. `dead` is the token of a leader that is not there, or that failed.
    * A claim that was not waited for may have got the lead: `late` hears of it.
    */
   readonly claim: (
@@ -95,6 +98,7 @@ export function createClaims(
 function read([kind, first, second]: readonly Buffer[]): Claim | null {
   if (first === undefined) return null
   if (String(kind) === 'hit') return { kind: 'hit', value: first }
+  if (String(kind) === 'spent') return { kind: 'spent' }
   if (String(kind) === 'lead') return { kind: 'lead', token: first.toString() }
   if (String(kind) === 'follow' && second !== undefined) {
     return { kind: 'follow', address: first.toString(), token: second.toString() }

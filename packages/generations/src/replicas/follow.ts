@@ -89,9 +89,9 @@ class Follower implements Receiver, FrameTaker {
     this.#flight.complete(facts, this.#flight.whole ? record(this.#kind, this.#flight.log, facts) : null)
   }
 
-  fault(error: LoopgateError): void {
+  fault(error: LoopgateError, inheritable: boolean): void {
     this.#over = true
-    this.#flight.fail(error)
+    this.#flight.fail(error, inheritable)
   }
 
   #giveUp(cause: unknown): void {

@@ -26,6 +26,8 @@ const faultSchema = z.object({
   openaiCode: z.string().nullable(),
   param: z.string().nullable(),
   retryAfterMs: z.number().nullable(),
+  /** Absent from a replica that elects no successors. */
+  inheritable: z.boolean().default(false),
 })
 
 export type PeerHead = z.infer<typeof headSchema>
@@ -36,7 +38,8 @@ export type FrameTaker = {
   readonly head: (head: PeerHead) => void
   readonly block: (bytes: Buffer, usageOnly: boolean) => void
   readonly end: (end: PeerEnd) => void
-  readonly fault: (error: LoopgateError) => void
+  /** `inheritable`: one of those who wait may try again. */
+  readonly fault: (error: LoopgateError, inheritable: boolean) => void
 }
 
 export const ALIVE = frame(KINDS.alive, Buffer.alloc(0))
@@ -52,11 +55,14 @@ export function blockPreamble(length: number, usageOnly: boolean): Buffer {
   return bytes
 }
 
-export function encodeFault(error: LoopgateError): Buffer {
+export function encodeFault(error: LoopgateError, inheritable: boolean): Buffer {
   const { code, statusCode, type, openaiCode, param, retryAfterMs } = error
   // The detail of a fault of ours or of the upstream's stays in the log of the replica that met it.
   const message = statusCode >= 500 ? ERRORS[code].message : error.message
-  return frame(KINDS.fault, json({ code, message, status: statusCode, type, openaiCode, param, retryAfterMs }))
+  return frame(
+    KINDS.fault,
+    json({ code, message, status: statusCode, type, openaiCode, param, retryAfterMs, inheritable }),
+  )
 }
 
 function frame(kind: number, payload: Buffer): Buffer {
@@ -109,16 +115,17 @@ export class FrameReader {
     if (kind === KINDS.block || kind === KINDS.usageBlock) this.#taker.block(payload, kind === KINDS.usageBlock)
     else if (kind === KINDS.head) this.#taker.head(headSchema.parse(JSON.parse(payload.toString())))
     else if (kind === KINDS.end) this.#taker.end(endSchema.parse(JSON.parse(payload.toString())))
-    else if (kind === KINDS.fault) this.#taker.fault(readFault(payload))
+    else if (kind === KINDS.fault) this.#fault(payload)
     else if (kind !== KINDS.alive) throw new Error(`a frame of kind ${kind}`)
   }
-}
 
-function readFault(payload: Buffer): LoopgateError {
-  const { code, param, retryAfterMs, ...rest } = faultSchema.parse(JSON.parse(payload.toString()))
-  return fault(code, {
-    ...rest,
-    ...(param === null ? {} : { param }),
-    ...(retryAfterMs === null ? {} : { retryAfterMs }),
-  })
+  #fault(payload: Buffer): void {
+    const { code, param, retryAfterMs, inheritable, ...rest } = faultSchema.parse(JSON.parse(payload.toString()))
+    const error = fault(code, {
+      ...rest,
+      ...(param === null ? {} : { param }),
+      ...(retryAfterMs === null ? {} : { retryAfterMs }),
+    })
+    this.#taker.fault(error, inheritable)
+  }
 }

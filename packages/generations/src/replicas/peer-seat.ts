@@ -57,7 +57,7 @@ export class PeerSeat implements Seat, Flushable {
 
   rewind(error: LoopgateError): boolean {
     if (!this.#headSent) return true
-    this.#conclude(encodeFault(error))
+    this.#conclude(encodeFault(error, false))
     return false
   }
 
@@ -85,8 +85,8 @@ export class PeerSeat implements Seat, Flushable {
     }
     if (this.position > before) this.#flight.progressed()
     if (this.#blocked || this.position < log.end) return
-    const { end, fault } = this.#flight
-    if (fault !== null) this.#conclude(encodeFault(fault))
+    const { end, fault, inheritable } = this.#flight
+    if (fault !== null) this.#conclude(encodeFault(fault, inheritable))
     else if (end !== null) this.#conclude(encodeEnd(end.facts))
   }
 

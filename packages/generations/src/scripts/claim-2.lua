@@ -1,10 +1,12 @@
 -- Answers who gives the answer of a key: Redis, the caller, or another replica.
--- KEYS: 1 the stored generation, 2 its flight {token, leader, until}. Both carry the key's hash tag.
+-- KEYS: 1 the stored generation, 2 its flight {token, leader, until, stored}. Both carry the key's hash tag.
 -- ARGV: 1 mode: `any` takes what is stored, `fresh` only a flight under way, `force` neither,
---         `peek` either, but never the lead
+--         `peek` either, but never the lead; `heir` takes the place of a leader whose call has failed,
+--         or what has become of whoever took it first
 --       2 address of the caller's replica, 3 lease in ms, 4 how long the flight is remembered, ms
---       5 a token whose leader was found dead, or ''
+--       5 a token whose leader was found dead, or whose call has failed, or ''
 -- Result: {'hit', value} | {'lead', token} | {'follow', address, token} | {'none'}
+--         | {'spent', token}: the failed leader has had its one heir, and that has failed too
 -- Atomic because looking and taking the lead are one step: of any number of callers without an
 -- answer one gets the lead, and everybody who comes later finds it.
 if ARGV[1] == 'any' or ARGV[1] == 'peek' then
@@ -19,6 +21,12 @@ if ARGV[1] ~= 'force' and token and token ~= ARGV[5] and tonumber(flight[3]) > n
   return { 'follow', flight[2], token }
 end
 if ARGV[1] == 'peek' then return { 'none' } end
+if ARGV[1] == 'heir' and token and token ~= ARGV[5] then
+  -- What is stored counts only if the heir stored it: an older answer is not what was asked for.
+  local value = redis.call('HGET', KEYS[2], 'stored') == token and redis.call('GET', KEYS[1])
+  if value then return { 'hit', value } end
+  return { 'spent', token }
+end
 -- Tokens grow even if the flight was forgotten in between: they come from the clock.
 local fresh = time[1] * 1000000 + time[2]
 if token and tonumber(token) >= fresh then fresh = tonumber(token) + 1 end

@@ -1,5 +1,5 @@
 -- Stores the answer of a leader and ends its lead.
--- KEYS: 1 the stored generation, 2 its flight {token, leader, until}
+-- KEYS: 1 the stored generation, 2 its flight {token, leader, until, stored}
 -- ARGV: 1 the leader's token, '' for one that led while Redis was away
 --       2 the value, 3 its life in ms, 4 how long the token is remembered to refuse older ones, ms
 -- Result: 1, or 0 if it was refused
@@ -18,7 +18,7 @@ if not flight[1] and ARGV[1] ~= '' then
 end
 redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
 if flight[1] == ARGV[1] then
-  redis.call('HSET', KEYS[2], 'until', '0')
+  redis.call('HSET', KEYS[2], 'until', '0', 'stored', ARGV[1])
   redis.call('PEXPIRE', KEYS[2], ARGV[4])
 end
 return 1
