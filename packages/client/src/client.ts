@@ -2,7 +2,6 @@ import { randomUUID } from 'node:crypto'
 import {
   CACHE_HEADER,
   cacheOutcomeSchema,
-  executionResultSchema,
   IDEMPOTENCY_HEADER,
   KEY_HEADER,
   LOOP_HEADER,
@@ -10,12 +9,14 @@ import {
   loopViewSchema,
   REQUEST_ID_HEADER,
   runnerListSchema,
+  runnerViewSchema,
   SAMPLE_HEADER,
   TERMINAL_STATES,
   type LoopView,
 } from '@loopgate/contracts'
 import { one } from './api-error.ts'
 import { loopEvents } from './events.ts'
+import { executionsClient } from './executions.ts'
 import { parseMetrics } from './metrics.ts'
 import { createTransport, json } from './transport.ts'
 import type { ChatCompletion, Client, ClientOptions } from './types.ts'
@@ -54,21 +55,7 @@ export function createClient(options: ClientOptions): Client {
       },
     },
 
-    executions: {
-      run: async (input, { signal, loopId } = {}) => {
-        const headers = loopHeader(loopId)
-        // An execution is a pure function of its request.
-        const call = {
-          method: 'POST',
-          path: '/api/executions',
-          body: input,
-          headers,
-          signal,
-          repeatable: true,
-        } as const
-        return json(await transport.send(call), (value) => executionResultSchema.parse(value))
-      },
-    },
+    executions: executionsClient(transport),
 
     loops: {
       create: async (input, { signal, idempotencyKey = randomUUID() } = {}) => {
@@ -102,6 +89,11 @@ export function createClient(options: ClientOptions): Client {
       list: async ({ signal } = {}) => {
         const reply = await transport.send({ method: 'GET', path: '/api/runners', signal, repeatable: true })
         return json(reply, (value) => runnerListSchema.parse(value)).runners
+      },
+      drain: async (id, { signal } = {}) => {
+        const path = `/api/runners/${encodeURIComponent(id)}/drain`
+        const reply = await transport.send({ method: 'POST', path, signal, repeatable: true })
+        return json(reply, (value) => runnerViewSchema.parse(value))
       },
     },
 

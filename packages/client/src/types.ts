@@ -1,5 +1,7 @@
 import type {
+  BatchEvent,
   CacheOutcome,
+  ExecutionEvent,
   ExecutionInput,
   ExecutionResult,
   LoopEvent,
@@ -77,6 +79,13 @@ export type Client = {
       input: ExecutionInput,
       options?: CallOptions & { readonly loopId?: string },
     ) => Promise<ExecutionResult>
+    /**
+     * `POST /api/executions`, followed: `start`, `data` as the program puts it out, and `end` or
+     * `error`. Not tried again: what was seen of a first try would not hold for a second.
+     */
+    readonly follow: (input: ExecutionInput, options?: CallOptions) => AsyncGenerator<ExecutionEvent, void>
+    /** `POST /api/executions/batch`: items as they end, each with a result or an error of its own, then the end. */
+    readonly batch: (inputs: readonly ExecutionInput[], options?: CallOptions) => AsyncGenerator<BatchEvent, void>
   }
   readonly loops: {
     /** `POST /api/loops`; without a key of the caller's, one is made so that retries create one loop. */
@@ -103,7 +112,11 @@ export type Client = {
     /** The loop once it is in a terminal state. */
     readonly wait: (id: string, options?: CallOptions) => Promise<LoopView>
   }
-  readonly runners: { readonly list: (options?: CallOptions) => Promise<RunnerView[]> }
+  readonly runners: {
+    readonly list: (options?: CallOptions) => Promise<RunnerView[]>
+    /** `POST /api/runners/{id}/drain`: it ends what it has and gets nothing more, of any replica. */
+    readonly drain: (id: string, options?: CallOptions) => Promise<RunnerView>
+  }
   /** `GET /metrics`, parsed. */
   readonly metrics: (options?: CallOptions) => Promise<Metrics>
   readonly close: () => Promise<void>

@@ -6,6 +6,7 @@ import { completionsRoutes } from './completions/routes.ts'
 import { openaiShape, problemShape } from './errors/bodies.ts'
 import { notFound } from './errors/not-found.ts'
 import { errorShape } from './errors/scope.ts'
+import { batchRoutes } from './executions/batch-routes.ts'
 import { executionRoutes } from './executions/routes.ts'
 import { httpOptions } from './http-options.ts'
 import { eventRoutes } from './loops/event-routes.ts'
@@ -54,6 +55,7 @@ export async function buildApp(services: Services): Promise<App> {
       errorShape(scope, problemShape)
       zodValidation(scope)
       executionRoutes(scope, services)
+      batchRoutes(scope, services)
       runnerRoutes(scope, services)
       loopRoutes(scope, services)
       eventRoutes(scope, services)

@@ -1,5 +1,5 @@
 import { createClient } from '@loopgate/client'
-import type { LoopEvent, LoopInput } from '@loopgate/contracts'
+import type { BatchEvent, ExecutionInput, LoopEvent, LoopInput } from '@loopgate/contracts'
 import { connectRedis, createLoopStore } from '@loopgate/loop-store'
 import { systemClock } from '@loopgate/service-kit'
 import { gateway } from '@loopgate/testkit/gateway'
@@ -74,6 +74,52 @@ t.test('an execution runs and a runner is listed through the client; a caller wh
   leave.abort()
   await t.rejects(left)
   t.equal((await runner.hear('cancel')).leaseId, offered.leaseId)
+})
+
+t.test('an execution is followed, a batch is run and a runner drained through the client', async (t) => {
+  const hand = await attach(t, gw, { runnerId: 'followed', slots: 1 })
+  const input: ExecutionInput = { language: 'python', files: [{ path: 'a.py', content: '' }] }
+  const followed = (async () => {
+    const types: string[] = []
+    for await (const event of client.executions.follow(input)) types.push(event.type)
+    return types
+  })()
+  const { leaseId } = await hand.hear('execute')
+  hand.say(
+    { type: 'accepted', leaseId },
+    { type: 'output', leaseId, seq: 0, stream: 'stdout', text: 'x', skippedBytes: 0 },
+    { type: 'result', leaseId, result: resultOf() },
+  )
+  t.strictSame(await followed, ['start', 'data', 'end'])
+
+  const batch = (async () => {
+    const seen: BatchEvent[] = []
+    for await (const event of client.executions.batch([input, { ...input, files: [] }])) seen.push(event)
+    return seen
+  })()
+  hand.say({
+    type: 'result',
+    leaseId: (await hand.hear('execute')).leaseId,
+    result: resultOf({ stdout: 'in a batch' }),
+  })
+  const events = await batch
+  t.match(events.at(-1), { type: 'end', count: 2 })
+  t.match(
+    events.slice(0, 2).sort((a, b) => Number(a.type === 'item' && a.index) - Number(b.type === 'item' && b.index)),
+    [
+      { index: 0, result: { stdout: 'in a batch' } },
+      { index: 1, error: { code: 'LG_BAD_REQUEST' } },
+    ],
+  )
+
+  const accepted = hand.hear('execute').then((frame) => hand.say({ type: 'accepted', leaseId: frame.leaseId }))
+  for await (const event of client.executions.follow(input)) {
+    t.equal(event.type, 'start')
+    break
+  }
+  await accepted
+  t.ok(await hand.hear('cancel'), 'whoever stops looking ends the execution')
+  t.match(await admin.runners.drain('followed'), { state: 'draining' })
 })
 
 t.test('a chat is completed through the client, the second time from the cache', async (t) => {

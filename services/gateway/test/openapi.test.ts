@@ -28,6 +28,7 @@ t.test('every route that the server answers is in the document, and nothing else
     'GET /metrics',
     'GET /openapi.json',
     'POST /api/executions',
+    'POST /api/executions/batch',
     'GET /api/runners',
     'GET /api/runners/connect',
     'POST /api/runners/{id}/drain',

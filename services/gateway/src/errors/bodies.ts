@@ -26,21 +26,24 @@ export const openaiShape: ErrorShape = {
   },
 }
 
+/** A fault as RFC 9457 tells it, alone or within a stream. */
+export function problemOf(fault: LoopgateError, requestId: string): Problem {
+  return {
+    type: `urn:loopgate:error:${fault.code}`,
+    title: ERRORS[fault.code].message,
+    status: fault.statusCode,
+    detail: publicMessage(fault),
+    instance: requestId,
+    code: fault.code,
+    retryable: fault.retryable,
+    ...(fault.issues.length > 0 && { errors: [...fault.issues] }),
+  }
+}
+
 /** `/api`: RFC 9457. */
 export const problemShape: ErrorShape = {
   contentType: 'application/problem+json; charset=utf-8',
-  body(fault, requestId) {
-    return {
-      type: `urn:loopgate:error:${fault.code}`,
-      title: ERRORS[fault.code].message,
-      status: fault.statusCode,
-      detail: publicMessage(fault),
-      instance: requestId,
-      code: fault.code,
-      retryable: fault.retryable,
-      ...(fault.issues.length > 0 && { errors: [...fault.issues] }),
-    }
-  },
+  body: problemOf,
 }
 
 /** The shape for a path that no route claims: own API under `/api`, OpenAI's everywhere else. */

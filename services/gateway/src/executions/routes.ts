@@ -1,13 +1,23 @@
-import { executionRequestSchema, executionResultSchema, MAX_FRAME_BYTES } from '@loopgate/contracts'
+import {
+  executionEventSchema,
+  executionRequestSchema,
+  executionResultSchema,
+  MAX_FRAME_BYTES,
+} from '@loopgate/contracts'
+import type { Clock } from '@loopgate/service-kit'
 import type { App } from '../app-type.ts'
 import { NEEDS_KEY, problems } from '../openapi/responses.ts'
+import { wantsEvents } from '../streams/reply-stream.ts'
+import { departure } from './departure.ts'
 import type { Executions } from './dispatcher.ts'
+import { streamExecution } from './streamed.ts'
+import type { Order } from './task.ts'
 
 /** A request has to fit into one frame to a runner, whatever JSON makes of it and of the defaults that were filled in. */
 const BODY_LIMIT_BYTES = MAX_FRAME_BYTES / 2
 
 /** `POST /api/executions`. */
-export function executionRoutes(app: App, { executions }: { executions: Executions }): void {
+export function executionRoutes(app: App, { executions, clock }: { executions: Executions; clock: Clock }): void {
   app.post(
     '/executions',
     {
@@ -17,11 +27,17 @@ export function executionRoutes(app: App, { executions }: { executions: Executio
         tags: ['executions'],
         summary: 'Run code in a sandbox and wait for the result',
         description:
-          'Waits for a slot of a runner, then for the end. Closing the connection takes the execution out of the queue or kills it. `prefer: respond-async` is a preference that is not honoured (RFC 7240, section 2): the reply is the result.',
+          'Waits for a slot of a runner, then for the end. Closing the connection takes the execution out of the queue or kills it. With `accept: text/event-stream` output comes while the program runs: `start`, `data` and `end`, or `error`. `prefer: respond-async` is a preference that is not honoured (RFC 7240, section 2): the reply is the result.',
         security: NEEDS_KEY,
         body: executionRequestSchema,
         response: {
-          200: executionResultSchema,
+          200: {
+            description: 'The result; with `accept: text/event-stream` the events, each with the schema of its `data`',
+            content: {
+              'application/json': { schema: executionResultSchema },
+              'text/event-stream': { schema: executionEventSchema },
+            },
+          },
           ...problems(
             'LG_BAD_REQUEST',
             'LG_BAD_JSON',
@@ -41,15 +57,15 @@ export function executionRoutes(app: App, { executions }: { executions: Executio
       },
     },
     async (request, reply) => {
-      const left = new AbortController()
-      // The response closes when the caller leaves; the request closes as soon as its body is read.
-      reply.raw.once('close', () => left.abort())
-      return executions.run({
+      const order: Order = {
         tenant: request.principal.tenant,
         request: request.body,
         bytes: request.rawBody?.length ?? 0,
-        signal: left.signal,
-      })
+        signal: departure(reply),
+      }
+      if (!wantsEvents(request.headers.accept)) return executions.run(order)
+      await streamExecution({ executions, clock }, order, reply)
+      return reply
     },
   )
 }
