@@ -2,8 +2,8 @@ import { z } from 'zod'
 import { ARTIFACTS_MAX, artifactPatternSchema, artifactSchema } from './artifact.ts'
 import { checkedLanguageSchema, languageSchema, type Language } from './language.ts'
 
-/** Isolation tiers by name; a runner announces those whose self-test passed. `fork` runs Python only. */
-export const isolationSchema = z.enum(['process', 'fork'])
+/** Isolation tiers by name; a runner announces those whose self-test passed. */
+export const isolationSchema = z.enum(['process', 'fork', 'isolate', 'gvisor'])
 export type Isolation = z.infer<typeof isolationSchema>
 
 /** How an execution ended. `internal_error` is a fault of the runner: retryable, never a score. */
@@ -83,11 +83,33 @@ export const checkSchema = z.strictObject({
 })
 export type Check = z.infer<typeof checkSchema>
 
+/** Tiers that are made for some languages. */
+const TIER_LANGUAGES: Partial<Readonly<Record<Isolation, readonly Language[]>>> = {
+  fork: ['python'],
+  isolate: ['javascript', 'typescript'],
+}
+
 /** Whether a tier runs a language at all, on whatever runner. */
 export function canIsolate(request: { readonly language: Language; readonly isolation: Isolation }): boolean {
-  return request.isolation !== 'fork' || request.language === 'python'
+  return TIER_LANGUAGES[request.isolation]?.includes(request.language) ?? true
 }
-export const CANNOT_ISOLATE = { path: ['isolation'], error: 'the tier fork runs Python only' }
+export const CANNOT_ISOLATE = {
+  path: ['isolation'],
+  error: 'the tier fork runs Python only, the tier isolate JavaScript and TypeScript only',
+}
+
+type Surroundings = {
+  readonly isolation: Isolation
+  readonly args: readonly string[]
+  readonly stdin: string
+  readonly command?: unknown
+  readonly artifacts: readonly string[]
+}
+
+/** An isolate has no process around it: nothing that a program could be given by one or leave in it. */
+function needsNoProcess({ isolation, args, stdin, command, artifacts }: Surroundings): boolean {
+  return isolation !== 'isolate' || (args.length + stdin.length + artifacts.length === 0 && command === undefined)
+}
 
 const COMPILE_LIMITS = { wallMs: 30_000, cpuMs: 20_000, processes: 64, diskBytes: 64 * MIB } as const
 
@@ -127,6 +149,11 @@ export const executionRequestSchema = z
       .describe('Files of the working folder to give back, by path or pattern'),
   })
   .refine(canIsolate, CANNOT_ISOLATE)
+  .refine(needsNoProcess, {
+    path: ['isolation'],
+    error:
+      'the tier isolate has no arguments, standard input, commands or files: leave them out, or take the tier process',
+  })
   .refine(({ command, entry }) => command === undefined || entry === undefined, {
     path: ['command'],
     error: 'there is an entry already: send one of the two',

@@ -36,7 +36,16 @@ export const runnerIdSchema = z
 
 export const runnerInfoSchema = z.object({
   runnerId: runnerIdSchema,
-  languages: z.array(z.object({ language: languageSchema, version: z.string().max(100) })),
+  languages: z.array(
+    z.object({
+      language: languageSchema,
+      version: z.string().max(100),
+      tiers: z
+        .array(isolationSchema)
+        .optional()
+        .describe('Tiers that run it here; absent from older runners, whose tiers run all their languages'),
+    }),
+  ),
   tiers: z.array(isolationSchema),
   slots: z.int().min(1).max(1024),
   selfTest: z.object({
@@ -63,7 +72,9 @@ const knownOnly = <T extends z.ZodType>(entry: T) =>
 
 /** What a runner announces may name tiers and languages that came after this version. */
 const announcedSchema = runnerInfoSchema.extend({
-  languages: knownOnly(runnerInfoSchema.shape.languages.element),
+  languages: knownOnly(
+    runnerInfoSchema.shape.languages.element.extend({ tiers: knownOnly(isolationSchema).optional() }),
+  ),
   tiers: knownOnly(isolationSchema),
 })
 
@@ -118,6 +129,11 @@ export const gatewayFrameSchema = z.discriminatedUnion('type', [
     executionId: z.string(),
     deadlineMs: z.int().describe('The lease lapses this long after the frame was sent'),
     output: z.boolean().default(false).describe('Whether output is wanted while it comes'),
+    tenant: z
+      .string()
+      .max(64)
+      .optional()
+      .describe('Opaque and the same on every replica: executions of different tenants share no process'),
     request: z.unknown().describe('An ExecutionRequest; one with something unknown in it is answered with refused'),
   }),
   z.object({

@@ -60,11 +60,32 @@ t.test('a loop without a budget is refused, and 0 is a budget', (t) => {
   t.end()
 })
 
-t.test('the tier fork is refused for a language that it does not run', (t) => {
-  const of = (language: string, path: string) =>
-    executionRequestSchema.safeParse({ language, files: [{ path, content: '' }], isolation: 'fork' })
-  t.ok(of('python', 'a.py').success)
-  const refused = of('javascript', 'a.js')
-  t.match(refused.error?.issues, [{ path: ['isolation'], message: 'the tier fork runs Python only' }])
+t.test('a tier is refused for a language that it does not run', (t) => {
+  const of = (isolation: string, language: string) =>
+    executionRequestSchema.safeParse({ language, files: [{ path: 'a', content: '' }], isolation })
+  const runs = { fork: ['python'], isolate: ['javascript', 'typescript'], gvisor: ['python', 'javascript', 'c'] }
+  for (const [tier, languages] of Object.entries(runs)) for (const each of languages) t.ok(of(tier, each).success)
+  for (const [tier, language] of [
+    ['fork', 'javascript'],
+    ['isolate', 'python'],
+    ['isolate', 'shell'],
+  ] as const) {
+    t.match(of(tier, language).error?.issues, [{ path: ['isolation'], message: /fork runs Python only/ }], tier)
+  }
+  t.end()
+})
+
+t.test('what an isolate cannot give a program is refused, not left out', (t) => {
+  const of = (rest: object) =>
+    executionRequestSchema.safeParse({
+      language: 'javascript',
+      files: [{ path: 'a.js', content: '' }],
+      isolation: 'isolate',
+      ...rest,
+    })
+  t.ok(of({}).success)
+  for (const rest of [{ stdin: 'x' }, { args: ['x'] }, { artifacts: ['x'] }, { command: ['node', 'a.js'] }]) {
+    t.match(of(rest).error?.issues, [{ path: ['isolation'], message: /tier isolate has no/ }], JSON.stringify(rest))
+  }
   t.end()
 })

@@ -13,6 +13,7 @@ type Block = { readonly tag: string; readonly code: string; readonly closed: boo
 const TAGS: Readonly<Record<CheckedLanguage, readonly string[]>> = {
   python: ['python', 'py', 'python3'],
   javascript: ['javascript', 'js', 'node', 'cjs'],
+  typescript: ['typescript', 'ts', 'mts', 'cts', 'tsx'],
 }
 
 const OPENING = /^ {0,3}(`{3,}|~{3,})[ \t]*([^\s`]*)[^`\n]*$/
@@ -77,7 +78,7 @@ function fromBlock(
 ): string {
   const defined = checks.map(({ entryPoint }) => entryPoint).filter((name) => definitionOf(language, name).test(code))
   if (defined.length === 0) return scaffold + code
-  if (language === 'javascript') return code // a second `const` of the same name would be a syntax error
+  if (language !== 'python') return code // a second `const` of the same name would be a syntax error
   // Up to the definition only: the scaffold may end in a signature without a body.
   const starts = defined.map((name) => scaffold.search(definitionOf(language, name))).filter((start) => start >= 0)
   const before = starts.length === 0 ? scaffold : scaffold.slice(0, Math.max(...starts))

@@ -3,7 +3,7 @@ import type { Check, ExecutionInput, ExecutionResult, LoopRequest, Outcome, Verd
 /** What an execution said of a candidate. */
 export type Judgement = { readonly outcome: Outcome; readonly verdict: Verdict; readonly evidence: string }
 
-const FILE_NAMES = { python: 'candidate.py', javascript: 'candidate.js' } as const
+const FILE_NAMES = { python: 'candidate.py', javascript: 'candidate.js', typescript: 'candidate.ts' } as const
 
 /** Evidence is kept with every iteration and goes into events: a few lines say enough. */
 const MAX_EVIDENCE_CHARS = 4_096

@@ -1,6 +1,6 @@
 import type { LoopRequest } from '@loopgate/contracts'
 
-const NAMES = { python: 'Python', javascript: 'JavaScript' } as const
+const NAMES = { python: 'Python', javascript: 'JavaScript', typescript: 'TypeScript' } as const
 
 /** Tokens that a chat template wraps around two messages, generously: gpt-oss's takes about 70. */
 const TEMPLATE_TOKENS = 128

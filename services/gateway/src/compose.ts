@@ -6,6 +6,7 @@ import { createRegistry, newId, systemClock, type Clock, type Logger, type Regis
 import { createAuthenticator } from './auth/authenticator.ts'
 import type { Config } from './config.ts'
 import { createExecutions } from './executions/dispatcher.ts'
+import { tenantNamer } from './executions/tenant-name.ts'
 import type { LoopServices } from './loops/loop-services.ts'
 import { observeLoops } from './loops/metrics.ts'
 import { createDrain } from './operations/drain.ts'
@@ -39,7 +40,11 @@ export function compose(config: Config, logger: Logger, tuning: Tuning = {}): Se
   )
   const executions = createExecutions(
     { hub, clock, registry },
-    { queueMs: config.LOOPGATE_EXECUTION_QUEUE_MS, queueMax: config.LOOPGATE_EXECUTION_QUEUE_MAX },
+    {
+      queueMs: config.LOOPGATE_EXECUTION_QUEUE_MS,
+      queueMax: config.LOOPGATE_EXECUTION_QUEUE_MAX,
+      nameTenant: tenantNamer(config.LOOPGATE_CACHE_SECRET ?? config.LOOPGATE_RUNNER_TOKEN),
+    },
   )
   const upstream = createUpstream(
     { clock, logger, registry },

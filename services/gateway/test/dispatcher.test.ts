@@ -107,6 +107,8 @@ const action: fc.Arbitrary<Action> = fc.record({
   b: fc.nat(20),
 })
 
+const nameTenant = (tenant: string) => `name of ${tenant}`
+
 t.test('whatever callers and runners do, each execution ends once, no slot is given twice and none leaks', async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(action, { minLength: 20, maxLength: 120 }), async (actions) => {
@@ -115,7 +117,7 @@ t.test('whatever callers and runners do, each execution ends once, no slot is gi
       const registry = createRegistry({ processMetrics: false })
       const executions = createExecutions(
         { hub: world.hub, clock, registry },
-        { queueMs: QUEUE_MS, queueMax: QUEUE_MAX },
+        { queueMs: QUEUE_MS, queueMax: QUEUE_MAX, nameTenant },
       )
       const sum = async (name: string): Promise<number> =>
         (await registry.getSingleMetric(name)!.get()).values.reduce((total, { value }) => total + value, 0)
@@ -202,7 +204,7 @@ t.test('a lease that lapses sends the execution to another runner and tells the 
   const world = fakeHub()
   const executions = createExecutions(
     { hub: world.hub, clock, registry: createRegistry({ processMetrics: false }) },
-    { queueMs: QUEUE_MS, queueMax: QUEUE_MAX },
+    { queueMs: QUEUE_MS, queueMax: QUEUE_MAX, nameTenant },
   )
   world.attach('hung', 1)
   const [hung] = world.runners
@@ -226,7 +228,7 @@ t.test('waiting requests are bounded in bytes too', async (t) => {
   const world = fakeHub()
   const executions = createExecutions(
     { hub: world.hub, clock: manualClock(), registry: createRegistry({ processMetrics: false }) },
-    { queueMs: QUEUE_MS, queueMax: 1000 },
+    { queueMs: QUEUE_MS, queueMax: 1000, nameTenant: (tenant) => `name of ${tenant}` },
   )
   const outcomes = await Promise.all(
     Array.from({ length: 40 }, () =>

@@ -1,4 +1,4 @@
-import { CLOSE_CODES, isolationSchema, type RunnerInfo } from '@loopgate/contracts'
+import { CLOSE_CODES, type RunnerInfo } from '@loopgate/contracts'
 import { createSandbox, type Sandbox, type SandboxOptions } from '@loopgate/sandbox'
 import { systemClock, type Clock, type Logger } from '@loopgate/service-kit'
 import type { Config } from './config.ts'
@@ -18,6 +18,9 @@ export type Runner = {
   readonly close: () => Promise<void>
 }
 
+/** Tiers that are tried; those whose self-test passes are offered. */
+const TIERS = ['process', 'fork'] as const
+
 /** How long a drained runner waits for the gateways to acknowledge its last results. */
 const LAST_RESULTS_MS = 5_000
 const POLL_MS = 10
@@ -36,8 +39,7 @@ export function createRunner(deps: {
     nodePath: config.LOOPGATE_NODE_PATH,
     launcherUid: config.LOOPGATE_RUNNER_UID,
   }
-  const sandboxes =
-    deps.sandboxes ?? isolationSchema.options.map((tier) => createSandbox({ logger, clock }, { ...options, tier }))
+  const sandboxes = deps.sandboxes ?? TIERS.map((tier) => createSandbox({ logger, clock }, { ...options, tier }))
   const tiers = createTiers(logger, sandboxes)
   const kept = createKeptResults(clock)
   const info = (): RunnerInfo => ({

@@ -9,7 +9,8 @@ export type Tiers = {
   /** The sandbox of the tier and language asked for; undefined if it is not offered here. */
   readonly of: (request: Pick<ExecutionRequest, 'isolation' | 'language'>) => Sandbox | undefined
   readonly offered: () => Isolation[]
-  readonly languages: () => LanguageVersion[]
+  /** Each language once, with the tiers that run it. */
+  readonly languages: () => Array<LanguageVersion & { tiers: Isolation[] }>
   /** Whether there is any tier to offer, with the checks of all of them. */
   readonly selfTest: () => Pick<SelfTestReport, 'passed' | 'checks'>
   readonly close: () => Promise<void>
@@ -37,8 +38,15 @@ export function createTiers(logger: Logger, sandboxes: readonly Sandbox[]): Tier
       )?.[0],
     offered: () => sound().map(([{ tier }]) => tier),
     languages: () => {
-      const all = sound().flatMap(([, { languages }]) => languages)
-      return [...new Map(all.map((each) => [each.language, each])).values()]
+      const all = new Map<string, LanguageVersion & { tiers: Isolation[] }>()
+      for (const [{ tier }, { languages }] of sound()) {
+        for (const each of languages) {
+          const known = all.get(each.language)
+          if (known === undefined) all.set(each.language, { ...each, tiers: [tier] })
+          else known.tiers.push(tier)
+        }
+      }
+      return [...all.values()]
     },
     selfTest: () => ({
       passed: sound().length > 0,

@@ -26,6 +26,8 @@ export type ExecutionOptions = {
   readonly queueMs: number
   /** Executions that may wait. */
   readonly queueMax: number
+  /** What runners call a tenant. */
+  readonly nameTenant: (tenant: string) => string
 }
 
 /** Runners that may fail an execution before it is given up: the second loss points at the code, not at luck. */
@@ -86,6 +88,7 @@ export function createExecutions(
       executionId: task.id,
       deadlineMs,
       output: watch !== undefined,
+      tenant: options.nameTenant(task.order.tenant),
       request,
     })
   }

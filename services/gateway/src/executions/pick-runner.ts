@@ -1,5 +1,5 @@
 import type { Isolation, Language } from '@loopgate/contracts'
-import { hasRoom, type Runner } from '../runners/hub.ts'
+import { hasRoom, offersOf, type Runner } from '../runners/hub.ts'
 import type { Task } from './task.ts'
 
 /** What an execution needs of a runner, and where it has failed already. */
@@ -41,8 +41,7 @@ export function pickRunner(
 
 /** Whether the runner could ever run it. */
 export function canRun({ connection }: Runner, need: Pick<Need, 'isolation' | 'language'>): boolean {
-  const { tiers, languages } = connection.info
-  return tiers.includes(need.isolation) && languages.some(({ language }) => language === need.language)
+  return offersOf(connection.info, need.isolation, need.language)
 }
 
 /** Notes that the runner is about to have the kind of work at hand. */

@@ -1,5 +1,5 @@
 import type { WebSocket } from '@fastify/websocket'
-import { CLOSE_CODES, type Isolation, type Language, type RunnerView } from '@loopgate/contracts'
+import { CLOSE_CODES, type Isolation, type Language, type RunnerInfo, type RunnerView } from '@loopgate/contracts'
 import type { Ignored } from '@loopgate/runner-wire'
 import type { Clock, Logger } from '@loopgate/service-kit'
 import { acceptRunner, type Connection, type ConnectionOptions, type DialledBy, type WorkFrame } from './connection.ts'
@@ -73,6 +73,13 @@ function viewOf({ connection, draining, leases, running }: Runner): RunnerView {
     protocol: connection.protocol,
     connectedAt: connection.connectedAt.toISOString(),
   }
+}
+
+/** Whether a runner announced the tier and, if one is given, that it runs the language in it. */
+export function offersOf({ tiers, languages }: RunnerInfo, tier: Isolation, language?: Language): boolean {
+  if (!tiers.includes(tier)) return false
+  if (language === undefined) return true
+  return languages.some((each) => each.language === language && (each.tiers?.includes(tier) ?? true))
 }
 
 /** Keeps the sockets of the attached runners. `bind` must be called before the first socket. */
@@ -150,9 +157,7 @@ export function createRunnerHub(
     },
     offers(tier, language) {
       for (const { connection } of byId.values()) {
-        const { tiers, languages } = connection.info
-        const speaks = language === undefined || languages.some((entry) => entry.language === language)
-        if (tiers.includes(tier) && speaks) return true
+        if (offersOf(connection.info, tier, language)) return true
       }
       return false
     },
