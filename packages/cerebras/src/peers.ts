@@ -24,24 +24,27 @@ export type Peers = {
 
 export type PeersOptions = {
   readonly connectMs?: number
-  /** Between two pieces, the headers included; a replica that lives says so every second. */
+  /** From the request to the headers. */
+  readonly firstByteMs?: number
+  /** Between two pieces; a replica that lives says so twice a second. */
   readonly idleMs?: number
 }
 
 /**
  * A crowd of callers fills a replica's queue of new connections; the kernel then tries again after a
- * second and after three. A replica that is gone refuses at once.
+ * second and after three. A replica that is gone refuses at once. One that has begun to answer and then
+ * says nothing for as long as its lease lasts has lost its lead anyway.
  */
-const DEFAULTS = { connectMs: 4000, idleMs: 6000 }
+const DEFAULTS = { connectMs: 4000, firstByteMs: 6000, idleMs: 3000 }
 /** One for each generation that is followed at the same time; opened as needed. */
 const CONNECTIONS = 4096
 /** Above any upstream call: how long a generation takes is its leader's affair. */
 const TOTAL_MS = 24 * 3_600_000
 
 export function createPeers({ clock }: { clock: Clock }, options: PeersOptions = {}): Peers {
-  const { connectMs, idleMs } = { ...DEFAULTS, ...options }
-  const limits = { firstByteMs: idleMs, idleMs, totalMs: TOTAL_MS }
-  const watch = createWatch(clock, idleMs)
+  const { connectMs, firstByteMs, idleMs } = { ...DEFAULTS, ...options }
+  const limits = { firstByteMs, idleMs, totalMs: TOTAL_MS }
+  const watch = createWatch(clock, Math.min(firstByteMs, idleMs))
   const pools = new Map<string, Pool>()
 
   return {

@@ -1,6 +1,7 @@
+import { manualClock } from '@loopgate/testkit/clock'
 import { privateRedis } from '@loopgate/testkit/redis'
 import { answerJson, beginStream } from '@loopgate/testkit/scratch-upstream'
-import t from 'tap'
+import t, { type Test } from 'tap'
 import { ask, bench, call, chunksOf, documentOf, read, streaming } from './kit.ts'
 import { onNetwork, until } from './net-kit.ts'
 
@@ -131,21 +132,53 @@ t.test('closing waits for what is on its way into Redis', async (t) => {
   t.equal(server.calls.length, 1)
 })
 
-t.test('a claim that Redis answers too late is still a lead: whoever asks later follows it', async (t) => {
+/** Two replicas over a Redis of their own that stands still, and a clock that moves when the test says so. */
+async function withFrozenRedis(t: Test) {
   const { url, pid } = await privateRedis(t)
-  const { generations, replica, server } = await bench(t, (call) => beginStream(call).flushHeaders(), {
-    redis: { url, keyPrefix: 'x' },
-  })
+  const clock = manualClock()
+  const { generations, replica, server } = await bench(
+    t,
+    (call) => call.body['seed'] === 1 && answerJson(call, 200, documentOf('x')),
+    {
+      redis: { url, keyPrefix: 'x' },
+      clock,
+      memoryBytes: 0,
+    },
+  )
   const [one, two] = [await onNetwork(t, generations), await onNetwork(t, replica().generations)]
+  // From here on there is nothing to look up but claims.
+  for (const { generations } of [one, two]) await ask(generations, call({ seed: 1 }))
   process.kill(pid, 'SIGSTOP')
-  const first = one.generations.generate(call({ stream: true }))
-  const { response } = await server.call(1)
-  process.kill(pid, 'SIGCONT')
-  await until(() => two.generations.cacheStatus() === 'up')
-  const second = two.generations.generate(call({ stream: true }))
+  return { one, two, server, clock, wake: () => process.kill(pid, 'SIGCONT') }
+}
+
+t.test('while Redis is slow, and not away, no replica leads for itself: there is one call', async (t) => {
+  const { one, two, server, clock, wake } = await withFrozenRedis(t)
+  const asked = [one, two].map(({ generations }) => ask(generations))
+  for (const step of [150, 150]) {
+    clock.advance(step)
+    for (let turn = 0; turn < 5; turn++) await new Promise(setImmediate)
+  }
+  t.equal(server.calls.length, 1, 'twice the time for a command has passed, and nobody has called')
+  wake()
+  answerJson(await server.call(2), 200, documentOf('one'))
+  t.strictSame(
+    (await Promise.all(asked)).map(({ content }) => content),
+    ['one', 'one'],
+  )
+  t.equal(server.calls.length, 2)
+})
+
+t.test('a claim that Redis answers too late is still a lead: whoever asks later follows it', async (t) => {
+  const { one, two, server, clock, wake } = await withFrozenRedis(t)
+  const first = ask(one.generations)
+  clock.advance(3000)
+  const held = await server.call(2)
+  wake()
+  const second = ask(two.generations)
   await until(() => one.followers() === 1)
-  response.end(Buffer.concat(chunksOf(['one'])))
-  t.equal((await read(first)).content, 'one')
-  t.equal((await read(second)).content, 'one')
-  t.equal(server.calls.length, 1)
+  answerJson(held, 200, documentOf('one'))
+  t.equal((await first).content, 'one', 'it has led for itself')
+  t.equal((await second).content, 'one')
+  t.equal(server.calls.length, 2)
 })

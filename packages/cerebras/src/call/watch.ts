@@ -19,12 +19,14 @@ const MAX_TICK_MS = 1000
 /**
  * Watches the limits of many calls with one timer, which runs only while there are any. A limit is
  * noticed within a tick, a tenth of the smallest limit: with the usual limits of seconds a call
- * costs no timer at all.
+ * costs no timer at all. A process that stood still first reads what has come meanwhile: a tick that
+ * is late by another tick lets nothing expire.
  */
 export function createWatch(clock: Clock, smallestLimitMs: number): Watch {
   const tickMs = Math.min(Math.max(smallestLimitMs / 10, MIN_TICK_MS), MAX_TICK_MS)
   const items = new Set<Watched>()
   let ticking = false
+  let dueAt = 0
 
   return {
     add(item) {
@@ -38,12 +40,14 @@ export function createWatch(clock: Clock, smallestLimitMs: number): Watch {
 
   function schedule(): void {
     ticking = items.size > 0
-    if (ticking) clock.after(tickMs, tick)
+    if (!ticking) return
+    dueAt = clock.now() + tickMs
+    clock.after(tickMs, tick)
   }
 
   function tick(): void {
     const now = clock.now()
-    for (const item of items) if (now >= item.limitAt) item.expire()
+    if (now - dueAt < tickMs) for (const item of items) if (now >= item.limitAt) item.expire()
     schedule()
   }
 }

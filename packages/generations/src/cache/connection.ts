@@ -13,14 +13,28 @@ const OPENING_MS = 1000
 const FAILURES = 3
 const FAILING_MS = 300
 
+/**
+ * How long a patient command is waited for while Redis is slow, and still counts as there. Twenty times
+ * the usual bound: whoever gives up earlier pays for an upstream call.
+ */
+const PATIENT_MS = 3000
+
+class Overdue extends Error {}
+
+type Attempt<T> = {
+  /** Given a reply that was not waited for and may still come: what the command did, it did all the same. */
+  readonly late?: (reply: Promise<T>) => void
+  /** Waits on while Redis is slow, until it counts as away. */
+  readonly patient?: boolean
+}
+
 export type Connection = {
   /**
    * Runs a command, or gives null at once while Redis is away and after a failure: the cache is a
    * convenience, and its failure is a miss. Only the very first attempt to connect is waited for, so
-   * that a process that has just started finds what is stored. `late` is given a reply that was not
-   * waited for and may still come: what the command did, it did all the same.
+   * that a process that has just started finds what is stored.
    */
-  readonly attempt: <T>(command: (redis: Client) => Promise<T>, late?: (reply: Promise<T>) => void) => Promise<T | null>
+  readonly attempt: <T>(command: (redis: Client) => Promise<T>, how?: Attempt<T>) => Promise<T | null>
   /** `up`, or `down` while the cache is bypassed. */
   readonly status: () => 'up' | 'down'
   readonly close: () => void
@@ -54,24 +68,22 @@ export function createConnection(
   redis.on('close', () => turn(false))
 
   return {
-    async attempt(command, late) {
+    async attempt(command, { late, patient = false } = {}) {
       if (told === null) await opening
       if (!up) return null
       const reply = command(redis)
-      try {
-        const result = await inTime(reply)
-        failures = 0
-        return result
-      } catch (error) {
-        late?.(reply)
-        failures++
-        if (failures === 1) failingSince = clock.now()
-        if (up && failures >= FAILURES && clock.now() - failingSince >= FAILING_MS) {
-          logger.debug({ err: error }, 'Redis does not answer')
-          turn(false)
-          redis.disconnect(true)
+      const givenUpAt = clock.now() + (patient ? PATIENT_MS : 0)
+      for (;;) {
+        try {
+          const result = await inTime(reply)
+          failures = 0
+          return result
+        } catch (error) {
+          failed(error)
+          if (error instanceof Overdue && up && clock.now() < givenUpAt) continue
+          late?.(reply)
+          return null
         }
-        return null
       }
     },
     status: () => (up ? 'up' : 'down'),
@@ -83,6 +95,15 @@ export function createConnection(
     },
   }
 
+  function failed(error: unknown): void {
+    failures++
+    if (failures === 1) failingSince = clock.now()
+    if (!up || failures < FAILURES || clock.now() - failingSince < FAILING_MS) return
+    logger.debug({ err: error }, 'Redis does not answer')
+    turn(false)
+    redis.disconnect(true)
+  }
+
   /**
    * Rejects once the command has taken too long. A reply that waits in the socket while this process
    * stands still has its turn to be read first.
@@ -90,7 +111,7 @@ export function createConnection(
   async function inTime<T>(command: Promise<T>): Promise<T> {
     const { promise, resolve, reject } = Promise.withResolvers<T>()
     const dueAt = clock.now() + timeoutMs
-    const fail = () => setImmediate(() => reject(new Error(`no reply within ${timeoutMs} ms`)))
+    const fail = () => setImmediate(() => reject(new Overdue(`no reply within ${timeoutMs} ms`)))
     let cancel = clock.after(timeoutMs, () => {
       const lateMs = clock.now() - dueAt
       if (lateMs < STALLED_MS) fail()

@@ -37,7 +37,7 @@ type Entry = { readonly lead: Lead; readonly flight: Flight; since: number; stor
 
 const nameOf = ({ key, token }: Lead): string => `${key} ${token}`
 
-/** One timer renews all leases in one batch; it runs only while something is led. */
+/** One timer gives the signs of life and renews all leases in one batch; it runs only while something is led. */
 export function createLed({ clock, claims }: { clock: Clock; claims: Claims }, options: LedOptions): Led {
   const { renewMs, watched } = options
   const entries = new Map<string, Entry>()
@@ -100,7 +100,7 @@ export function createLed({ clock, claims }: { clock: Clock; claims: Claims }, o
   function tickSoon(): void {
     if (ticking) return
     ticking = true
-    clock.after(renewMs, tick)
+    clock.after(renewMs / 2, tick)
   }
 
   function tick(): void {
