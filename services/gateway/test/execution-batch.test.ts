@@ -5,6 +5,7 @@ import t, { type Test } from 'tap'
 import { postStreamed, type StreamedReply } from './kit/events.ts'
 import { fresh, metrics, REQUEST } from './kit/executions.ts'
 import { send, series, until } from './kit/http.ts'
+import { noSandboxes } from './kit/real-runner.ts'
 import { attach, resultOf } from './kit/runner.ts'
 
 const batch = (
@@ -108,7 +109,7 @@ t.test('an empty batch, one that is too long and one that is none are refused as
   }
 })
 
-t.test('sixty real programs in one call, one of which breaks', async (t) => {
+t.test('sixty real programs in one call, one of which breaks', { skip: await noSandboxes(t) }, async (t) => {
   const gw = await gateway(t, { redis: null })
   await runner(t, { gatewayUrl: gw.url, token: gw.runnerToken, slots: 4 })
   const program = (index: number) => ({

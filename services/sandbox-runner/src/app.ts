@@ -58,7 +58,9 @@ export function createRunner(deps: {
       bearer = credential ?? bearer
       for (const { leaseId, result } of kept.of(gatewayId)) links.send(gatewayId, { type: 'result', leaseId, result })
       if (draining) links.send(gatewayId, { type: 'draining' })
+      if (work.running() > 0) links.send(gatewayId, { type: 'load', running: work.running() })
     },
+    onSucceeded: (gatewayId) => work.abandon(gatewayId),
     onFrame: (gatewayId, frame) => {
       if (frame.type === 'execute') work.execute(gatewayId, frame)
       else if (frame.type === 'cancel') work.cancel(gatewayId, frame.leaseId)

@@ -23,6 +23,8 @@ export type LinksDeps = {
   readonly info: () => RunnerInfo
   readonly onWelcome: (gatewayId: string, credential: string | undefined) => void
   readonly onFrame: (gatewayId: string, frame: WorkFrame) => void
+  /** Another gateway answers where this one did, and this one is attached nowhere: it was restarted. */
+  readonly onSucceeded: (gatewayId: string) => void
 }
 
 type Link = {
@@ -32,6 +34,8 @@ type Link = {
   readonly backoff: ReturnType<typeof createBackoff>
   socket: GatewaySocket | null
   gatewayId: string | null
+  /** Who answered there last. */
+  lastGatewayId: string | null
   failures: number
   cancelRetry: () => void
 }
@@ -43,6 +47,8 @@ export function createLinks(deps: LinksDeps): Links {
   const links = new Map<string, Link>()
   let closed = false
 
+  const isAttached = (gatewayId: string | null) => [...links.values()].some((each) => each.gatewayId === gatewayId)
+
   const open = (link: Link) => {
     link.cancelRetry()
     const target = { url: link.url, bearer: deps.bearer(), info: deps.info() }
@@ -52,6 +58,9 @@ export function createLinks(deps: LinksDeps): Links {
         link.failures = 0
         link.backoff.reset()
         deps.logger.info({ gatewayId, url: link.url }, 'attached to a gateway')
+        const before = link.lastGatewayId
+        link.lastGatewayId = gatewayId
+        if (before !== null && before !== gatewayId && !isAttached(before)) deps.onSucceeded(before)
         deps.onWelcome(gatewayId, credential)
         for (const peer of peers) add(peer, false)
       },
@@ -72,7 +81,7 @@ export function createLinks(deps: LinksDeps): Links {
     if (closed) return
     link.failures += 1
     // Behind a balancer two addresses may be one replica: the socket that it kept is enough.
-    const elsewhere = code === CLOSE_CODES.replaced && [...links.values()].some((each) => each.gatewayId === gatewayId)
+    const elsewhere = code === CLOSE_CODES.replaced && isAttached(gatewayId)
     if (!link.configured && (elsewhere || link.failures > PEER_TRIES)) {
       links.delete(link.url)
       deps.logger.info({ url: link.url, reason }, 'a peer of the gateway is no longer dialled')
@@ -106,6 +115,7 @@ export function createLinks(deps: LinksDeps): Links {
       backoff: createBackoff(),
       socket: null,
       gatewayId: null,
+      lastGatewayId: null,
       failures: 0,
       cancelRetry: () => {},
     }

@@ -19,6 +19,8 @@ export type Work = {
   /** Answers `accepted`, `busy` or `refused`, and later with the result, through `send`. */
   readonly execute: (gatewayId: string, frame: Execute) => void
   readonly cancel: (gatewayId: string, leaseId: string) => void
+  /** Kills what runs for a gateway that is no more: nobody waits for it. */
+  readonly abandon: (gatewayId: string) => void
   /** From now on everything is refused. */
   readonly retire: () => void
   /** Retires, and resolves when what runs has ended. */
@@ -48,6 +50,7 @@ export type WorkOptions = {
 }
 
 const CANCELLED = new Error('the gateway cancelled the execution')
+const ABANDONED = new Error('the gateway was restarted')
 
 export function createWork(deps: WorkDeps, options: WorkOptions): Work {
   const running = new Map<string, AbortController>()
@@ -114,6 +117,9 @@ export function createWork(deps: WorkDeps, options: WorkOptions): Work {
       deps.send(gatewayId, { type: 'accepted', leaseId })
     },
     cancel: (gatewayId, leaseId) => running.get(keyOf(gatewayId, leaseId))?.abort(CANCELLED),
+    abandon: (gatewayId) => {
+      for (const [key, abort] of running) if (key.startsWith(`${gatewayId} `)) abort.abort(ABANDONED)
+    },
     retire: () => {
       retired = true
     },

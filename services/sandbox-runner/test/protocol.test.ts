@@ -108,9 +108,9 @@ t.test('the same lease sent twice runs once', async (t) => {
   t.same(held.started, ['exec-a'])
 })
 
-t.test('another gateway at the same address gets no result of the old one', async (t) => {
+t.test('another gateway at the same address gets no result of the old one, whose executions are killed', async (t) => {
   const { gateway, held, link } = await attached(t)
-  link.send(execute('a', ''))
+  link.send(execute('a', ''), execute('b', ''))
   await link.next('accepted')
   link.socket.terminate()
   held.finish('exec-a')
@@ -118,6 +118,26 @@ t.test('another gateway at the same address gets no result of the old one', asyn
   second.send(welcome({ gatewayId: 'gw-restarted' }), { type: 'ping' })
   await second.next('pong')
   t.same(second.waiting('result'), [])
+  t.equal(held.aborted('exec-b'), true)
+})
+
+t.test('a gateway that is attached elsewhere keeps its executions when another answers at its address', async (t) => {
+  const balancer = await gatewayStub(t)
+  const replica = await gatewayStub(t)
+  const held = heldSandbox()
+  startRunner(t, { gatewayUrl: balancer.url, sandbox: held.sandbox })
+  const first = await balancer.connection()
+  first.send(welcome({ gatewayId: 'gw-1', peers: [replica.url] }))
+  const second = await replica.connection()
+  second.send(welcome({ gatewayId: 'gw-1' }), { type: 'ping' })
+  await second.next('pong')
+  first.send(execute('a', ''))
+  await first.next('accepted')
+  first.socket.terminate()
+  const other = await balancer.connection()
+  other.send(welcome({ gatewayId: 'gw-2' }), { type: 'ping' })
+  await other.next('pong')
+  t.equal(held.aborted('exec-a'), false)
 })
 
 t.test('a cancelled execution is killed, its slot is free and the gateway is told', async (t) => {

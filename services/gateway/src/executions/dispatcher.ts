@@ -153,8 +153,8 @@ export function createExecutions(
   const onResult = (lease: Lease, runner: Runner, result: ExecutionResult): void => {
     onAccepted(lease)
     leases.release(lease)
-    // A slot has become free whatever it said before.
-    runner.busyUntil = 0
+    // A slot has become free whatever it said before. Not so for a result of before a cut: more may follow.
+    if (lease.runner === runner) runner.busyUntil = 0
     const { task } = lease
     if (task.settled) return leases.forget(lease)
     if (result.outcome === 'internal_error' && canRunElsewhere(task, runner)) return lose(lease, 'fault')
