@@ -16,6 +16,7 @@ import {
 } from '@loopgate/contracts'
 import { one } from './api-error.ts'
 import { loopEvents } from './events.ts'
+import { cacheClient } from './cache.ts'
 import { executionsClient } from './executions.ts'
 import { parseMetrics } from './metrics.ts'
 import { createTransport, json } from './transport.ts'
@@ -84,6 +85,8 @@ export function createClient(options: ClientOptions): Client {
         }
       },
     },
+
+    cache: cacheClient(transport),
 
     runners: {
       list: async ({ signal } = {}) => {

@@ -1,15 +1,22 @@
 import type {
   BatchEvent,
+  CacheEntryView,
   CacheOutcome,
+  CacheStatistics,
   ExecutionEvent,
   ExecutionInput,
   ExecutionResult,
+  ExplainInput,
+  Explanation,
   LoopEvent,
   LoopInput,
   LoopList,
   LoopState,
   LoopView,
+  Purged,
   RunnerView,
+  VerdictRecord,
+  VerdictRequest,
 } from '@loopgate/contracts'
 import type { Dispatcher } from 'undici'
 
@@ -111,6 +118,20 @@ export type Client = {
     ) => AsyncGenerator<LoopEvent, void>
     /** The loop once it is in a terminal state. */
     readonly wait: (id: string, options?: CallOptions) => Promise<LoopView>
+  }
+  readonly cache: {
+    /** `GET /api/cache`: what tenants got from it, by model. */
+    readonly stats: (options?: CallOptions) => Promise<CacheStatistics>
+    /** `GET /api/cache/{key}`: what is known of a stored answer. */
+    readonly entry: (key: string, options?: CallOptions) => Promise<CacheEntryView>
+    /** `DELETE /api/cache`: voids all that is stored for a tenant, the key's own unless another is named. */
+    readonly purge: (options?: CallOptions & { readonly tenant?: string }) => Promise<Purged>
+    /** `DELETE /api/cache/{key}`. */
+    readonly remove: (key: string, options?: CallOptions) => Promise<void>
+    /** `POST /api/cache/explain`: what a request would meet, and why; nothing is generated. */
+    readonly explain: (request: ExplainInput, options?: CallOptions) => Promise<Explanation>
+    /** `POST /api/cache/{key}/verdict`: a later verdict replaces an earlier one. */
+    readonly judge: (key: string, verdict: VerdictRequest, options?: CallOptions) => Promise<VerdictRecord>
   }
   readonly runners: {
     readonly list: (options?: CallOptions) => Promise<RunnerView[]>

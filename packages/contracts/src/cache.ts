@@ -54,6 +54,7 @@ export type CacheStatistics = z.infer<typeof cacheStatisticsSchema>
 
 /** `DELETE /api/cache`. */
 export const purgedSchema = z.object({ tenant: z.string(), namespace: z.int() })
+export type Purged = z.infer<typeof purgedSchema>
 
 /** `POST /api/cache/explain`: a request as it would be sent to `/v1`. */
 export const explainRequestSchema = z.strictObject({
@@ -62,6 +63,7 @@ export const explainRequestSchema = z.strictObject({
   headers: z.record(z.string(), z.string()).default({}).describe('The x-loopgate and cache-control headers'),
   compareWith: z.string().optional().describe('Key of a stored answer of the same tenant'),
 })
+export type ExplainInput = z.input<typeof explainRequestSchema>
 
 export const explanationSchema = z.object({
   shareable: z.boolean(),

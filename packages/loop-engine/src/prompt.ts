@@ -6,11 +6,12 @@ const NAMES = { python: 'Python', javascript: 'JavaScript', typescript: 'TypeScr
 const TEMPLATE_TOKENS = 128
 
 /**
- * The body of `POST /v1/chat/completions` for one sample of a loop. The user's text holds the
- * scaffold as it is, and last: the model sees exactly what its answer continues. The seed is the
- * sample index, so that an upstream with reproducible sampling repeats itself as the cache does.
+ * The body of `POST /v1/chat/completions` for every sample of a loop. The user's text holds the
+ * scaffold as it is, and last: the model sees exactly what its answer continues. The samples differ in
+ * `x-loopgate-sample` alone, which the gateway makes the seed of: they are samples of one request, of
+ * which `best` finds those that passed.
  */
-export function completionBody(request: LoopRequest, sampleIndex: number): Record<string, unknown> {
+export function completionBody(request: LoopRequest): Record<string, unknown> {
   const { model, temperature, topP, maxCompletionTokens } = request.sampling
   return {
     model,
@@ -18,7 +19,6 @@ export function completionBody(request: LoopRequest, sampleIndex: number): Recor
     temperature,
     ...(topP === undefined ? {} : { top_p: topP }),
     max_completion_tokens: maxCompletionTokens,
-    seed: sampleIndex,
   }
 }
 

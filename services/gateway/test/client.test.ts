@@ -132,3 +132,23 @@ t.test('a chat is completed through the client, the second time from the cache',
   t.strictSame(second.body, first.body)
   t.equal((await sim.stats()).requests, 1)
 })
+
+t.test('what is stored is seen, judged, explained and cleared through the client', async (t) => {
+  const { requests } = await sim.stats()
+  const body = { model: 'gpt-oss-120b', messages: [{ role: 'user', content: 'three samples' }], temperature: 0.8 }
+  const chat = (sampleIndex: number) => client.completions.chat(body, { sampleIndex })
+  const [, judged] = await Promise.all([0, 1, 2].map(chat))
+  const key = judged?.key ?? ''
+  t.match(await client.cache.judge(key, { verdict: 'pass', evaluator: 'tests' }), { verdict: 'pass' })
+  t.match(await client.cache.entry(key), { sampleIndex: 1, verdict: { evaluator: 'tests' } })
+  const best = { body, headers: { 'x-loopgate-sample': 'best' } }
+  t.match(await client.cache.explain(best), { outcome: 'hit', key, sampleIndex: 1 })
+  const stats = await client.cache.stats()
+  t.match(stats.tenants, [{ tenant: 'acme', models: [{ model: 'gpt-oss-120b' }] }])
+  await client.cache.remove(key)
+  await t.rejects(client.cache.entry(key), { code: 'LG_NOT_FOUND' })
+  await t.rejects(client.cache.purge({ tenant: 'globex' }), { code: 'LG_FORBIDDEN' })
+  t.match(await client.cache.purge(), { tenant: 'acme', namespace: 1 })
+  t.match(await client.cache.explain({ body, headers: { 'x-loopgate-sample': '0' } }), { outcome: 'miss' })
+  t.equal((await sim.stats()).requests, requests + 3)
+})

@@ -10,6 +10,7 @@ import {
 } from '@loopgate/work-queue'
 import { createWorkerMetrics, type SliceOutcome } from './metrics.ts'
 import { runSlice } from './slice/run-slice.ts'
+import { createVerdicts } from './verdicts.ts'
 
 export type WorkerDeps = {
   /** A `worker` connection; not closed here. */
@@ -39,6 +40,8 @@ export type Worker = {
 
 const SWEEP_MS = 10_000
 const RESUME_PAUSED_MS = 30_000
+/** How long closing waits for verdicts that are on their way into the cache. */
+const VERDICTS_MS = 1000
 
 /** A process that runs slices of loops as a client of the gateway. */
 export function createWorker(deps: WorkerDeps, options: WorkerOptions): Worker {
@@ -47,6 +50,7 @@ export function createWorker(deps: WorkerDeps, options: WorkerOptions): Worker {
   const store = createLoopStore({ redis, clock }, { keyPrefix })
   const producer = createSliceProducer({ redis, logger }, { keyPrefix })
   const metrics = createWorkerMetrics(registry)
+  const verdicts = createVerdicts({ client, logger, metrics })
   const draining = new AbortController()
   const halting = new AbortController()
 
@@ -55,7 +59,7 @@ export function createWorker(deps: WorkerDeps, options: WorkerOptions): Worker {
     const startedAt = clock.now()
     let outcome: SliceOutcome = 'thrown'
     try {
-      outcome = await runSlice({ store, client, clock, logger, metrics, random }, loopId, lost, {
+      outcome = await runSlice({ store, client, clock, logger, metrics, verdicts, random }, loopId, lost, {
         sliceMs,
         draining: draining.signal,
         halting: halting.signal,
@@ -99,6 +103,13 @@ export function createWorker(deps: WorkerDeps, options: WorkerOptions): Worker {
     },
   )
 
+  const flushVerdicts = async (): Promise<void> => {
+    const late = new AbortController()
+    const cancel = clock.after(VERDICTS_MS, () => late.abort())
+    await verdicts.close(late.signal)
+    cancel()
+  }
+
   return {
     ready: () => consumer.ready(),
     close: async (graceMs) => {
@@ -106,6 +117,7 @@ export function createWorker(deps: WorkerDeps, options: WorkerOptions): Worker {
       const cancel = clock.after(graceMs / 2, () => halting.abort())
       await Promise.all([consumer.close(graceMs), sweeper.close()])
       cancel()
+      await flushVerdicts()
       await Promise.all([producer.close(), store.close()])
     },
   }

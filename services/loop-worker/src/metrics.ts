@@ -8,6 +8,8 @@ export type WorkerMetrics = {
   readonly sliceEnded: (outcome: SliceOutcome, seconds: number) => void
   readonly judged: (verdict: Verdict) => void
   readonly fault: (stage: 'generate' | 'execute', code: string) => void
+  /** What became of a verdict that was to be written to the cache. */
+  readonly verdict: (result: 'written' | 'not_stored' | 'failed' | 'dropped') => void
 }
 
 /**
@@ -36,6 +38,12 @@ export function createWorkerMetrics(registry: Registry): WorkerMetrics {
     labelNames: ['stage', 'code'],
     registers,
   })
+  const verdicts = new Counter({
+    name: 'loopgate_worker_verdicts_total',
+    help: 'Verdicts for the cache: written, not_stored (no such answer), failed, or dropped for want of time',
+    labelNames: ['result'],
+    registers,
+  })
   return {
     sliceStarted: () => active.inc(),
     sliceEnded: (end, seconds) => {
@@ -44,5 +52,6 @@ export function createWorkerMetrics(registry: Registry): WorkerMetrics {
     },
     judged: (verdict) => iterations.inc({ verdict }),
     fault: (stage, code) => faults.inc({ stage, code }),
+    verdict: (result) => verdicts.inc({ result }),
   }
 }

@@ -7,7 +7,7 @@ import { executionResult } from '@loopgate/testkit/execution-result'
 import type { TestScope } from '@loopgate/testkit/redis'
 
 export type Call = {
-  readonly kind: 'generate' | 'execute'
+  readonly kind: 'generate' | 'execute' | 'judge'
   /** Sample index, or the code to run. */
   readonly sampleIndex: number
   readonly code: string
@@ -24,7 +24,10 @@ export type FakeGateway = {
   readonly apiKey: string
   /** Emits `call` for each call before it is answered, and `closed` for each that was cut by the caller. */
   readonly events: EventEmitter
+  /** Generations and executions. */
   readonly calls: Call[]
+  /** Verdicts by the sample index of the generation that they are about. */
+  readonly verdicts: Map<number, unknown>
   /** Upstream calls by generation: more than one means that it was paid for again. */
   readonly paid: Map<string, number>
   /** Cuts every call that is not answered, as a caller's death does; what was being generated is lost. Says how many generations. */
@@ -49,6 +52,7 @@ export async function fakeGateway(t: TestScope, script: Script): Promise<FakeGat
   const apiKey = 'sk-worker'
   const events = new EventEmitter().setMaxListeners(0)
   const calls: Call[] = []
+  const verdicts = new Map<number, unknown>()
   const paid = new Map<string, number>()
   const cached = new Set<string>()
   let epoch = 0
@@ -62,23 +66,29 @@ export async function fakeGateway(t: TestScope, script: Script): Promise<FakeGat
     const chunks: Buffer[] = []
     for await (const chunk of request) chunks.push(chunk as Buffer)
     const body = JSON.parse(Buffer.concat(chunks).toString()) as Record<string, unknown>
-    const kind = request.url === '/v1/chat/completions' ? 'generate' : 'execute'
+    const kind = kindOf(request.url ?? '')
     const call: Call = {
       kind,
-      sampleIndex: kind === 'generate' ? Number(body['seed']) : -1,
+      sampleIndex: kind === 'generate' ? Number(request.headers['x-loopgate-sample']) : -1,
       code: kind === 'execute' ? ((body as unknown as ExecutionRequest).files[0]?.content ?? '') : '',
       headers: request.headers,
       serial: calls.length + 1,
     }
     const interference = fake.interfere(call)
     const arrivedIn = epoch
+    if (kind === 'judge') {
+      if (interference === 'hold') return
+      if (interference !== null) return refuse(response, interference)
+      verdicts.set(Number(/key-(\d+)/.exec(request.url ?? '')?.[1]), body)
+      return json(response, { ...body, judgedAt: '2026-11-25T00:00:00.000Z' })
+    }
     calls.push(call)
     if (kind === 'generate') inFlight += 1
     response.on('close', () => {
       if (kind === 'generate') inFlight -= 1
       if (!response.writableFinished) events.emit('closed', call)
     })
-    const key = kind === 'generate' ? JSON.stringify(body) : ''
+    const key = kind === 'generate' ? `${JSON.stringify(body)}#${call.sampleIndex}` : ''
     const hit = cached.has(key)
     if (kind === 'generate' && !hit && interference !== 'hold') paid.set(key, (paid.get(key) ?? 0) + 1)
     events.emit('call', call)
@@ -95,6 +105,7 @@ export async function fakeGateway(t: TestScope, script: Script): Promise<FakeGat
     cached.add(key)
     const messages = body['messages'] as Array<{ content: string }>
     response.setHeader('x-loopgate-cache', hit ? 'hit' : 'miss')
+    response.setHeader('x-loopgate-key', `key-${call.sampleIndex}`)
     json(response, completion(script.answer(messages[1]?.content ?? '', call.sampleIndex)))
   }
 
@@ -110,8 +121,13 @@ export async function fakeGateway(t: TestScope, script: Script): Promise<FakeGat
     epoch += 1
     return inFlight
   }
-  const fake: FakeGateway = { url, apiKey, events, calls, paid, loseInFlight, interfere: () => null }
+  const fake: FakeGateway = { url, apiKey, events, calls, verdicts, paid, loseInFlight, interfere: () => null }
   return fake
+}
+
+function kindOf(url: string): Call['kind'] {
+  if (url === '/v1/chat/completions') return 'generate'
+  return url.endsWith('/verdict') ? 'judge' : 'execute'
 }
 
 function json(response: ServerResponse, value: unknown): void {

@@ -28,7 +28,7 @@ t.test('a loop is run to its first pass, in slices of any length, with its event
   t.match(metrics, 'loopgate_worker_slices_active')
 })
 
-t.test('calls carry the sample index, the loop and the key, and a seed that is the sample index', async (t) => {
+t.test('calls carry the sample index, the loop and the key', async (t) => {
   const setting = await harness(t, passing())
   await startWorker(t, setting)
   const id = await setting.create(loop({ budget: { iterations: 3 } }))

@@ -3,7 +3,7 @@ import { type Clock, fault, type LoopgateError } from '@loopgate/service-kit'
 import type { Flight } from '../flight/flight.ts'
 import { record } from '../flight/record.ts'
 import { factsOfDocument, type Kind } from '../shape/recording.ts'
-import type { GenerationCall } from '../types.ts'
+import type { Caller } from './caller.ts'
 import { requestBytes } from './request-bytes.ts'
 import { StreamReader } from './stream-reader.ts'
 
@@ -13,12 +13,16 @@ const MAX_DOCUMENT_BYTES = 64 * 1024 * 1024
 export type LeadDeps = { readonly upstream: Upstream; readonly clock: Clock }
 
 /** Stage 5: calls the upstream and feeds its reply into the flight. */
-export function callUpstream({ upstream, clock }: LeadDeps, call: GenerationCall, flight: Flight): void {
+export function callUpstream(
+  { upstream, clock }: LeadDeps,
+  { call, place }: Pick<Caller, 'call' | 'place'>,
+  flight: Flight,
+): void {
   const feeder = new Feeder(flight, clock)
   feeder.call = upstream.call({
     path: call.surface === 'chat' ? '/v1/chat/completions' : '/v1/completions',
     model: String(call.body['model']),
-    body: requestBytes(call, flight.shared),
+    body: requestBytes(call, place),
     headers: call.headers,
     receiver: feeder,
   })

@@ -148,7 +148,7 @@ export function createPipeline(deps: PipelineDeps, { capBytes, ttlMs }: { capByt
       if (mode === 'peek') return flight.fail(fault('LG_NOT_FOUND', GONE))
       if (failed !== null) metrics.succeeded()
       caller.hasCalled = true
-      callUpstream(leadDeps, caller.call, flight)
+      callUpstream(leadDeps, caller, flight)
     }
     const spent = () => flight.fail(failed?.fault ?? fault('LG_UPSTREAM_ERROR'))
     if (key === null || seek === null) call()

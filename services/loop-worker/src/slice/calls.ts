@@ -29,6 +29,8 @@ export type CallsDeps = {
   readonly clock: Clock
   readonly metrics: WorkerMetrics
   readonly random: () => number
+  /** Told where in the cache the generation of a sample is, before its answer. */
+  readonly located: (sampleIndex: number, key: string) => void
   /** Told of every answer, but for calls that were aborted. */
   readonly send: (event: LoopEngineEvent) => void
   /** Told of what is a bug and no fault. */
@@ -39,14 +41,15 @@ type Call = { readonly controller: AbortController; waiting: boolean; readonly e
 
 /** The calls of one slice to the gateway. */
 export function createCalls(deps: CallsDeps, loopId: string, request: LoopRequest): Calls {
-  const { client, clock, metrics, random, send, broken } = deps
+  const { client, clock, metrics, random, located, send, broken } = deps
   const calls = new Map<number, Call>()
 
-  const generate = async (sampleIndex: number, signal: AbortSignal): Promise<Answer> =>
-    toAnswer(
-      request,
-      await client.completions.chat(completionBody(request, sampleIndex), { sampleIndex, loopId, signal }),
-    )
+  const body = completionBody(request)
+  const generate = async (sampleIndex: number, signal: AbortSignal): Promise<Answer> => {
+    const reply = await client.completions.chat(body, { sampleIndex, loopId, signal })
+    if (reply.key !== null) located(sampleIndex, reply.key)
+    return toAnswer(request, reply)
+  }
 
   const execute = async (code: string, signal: AbortSignal): Promise<Judgement> => {
     try {

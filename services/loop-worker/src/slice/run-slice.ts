@@ -3,6 +3,7 @@ import { createState, step, type LoopCommand, type LoopEngineEvent } from '@loop
 import type { Acquired, LoopNotice, LoopStore } from '@loopgate/loop-store'
 import type { Clock, Logger } from '@loopgate/service-kit'
 import type { SliceOutcome, WorkerMetrics } from '../metrics.ts'
+import type { Verdicts } from '../verdicts.ts'
 import { createCalls } from './calls.ts'
 import { createCommitter } from './committer.ts'
 
@@ -12,6 +13,7 @@ export type SliceDeps = {
   readonly clock: Clock
   readonly logger: Logger
   readonly metrics: WorkerMetrics
+  readonly verdicts: Pick<Verdicts, 'write'>
   readonly random: () => number
 }
 
@@ -72,7 +74,7 @@ export async function runSlice(
 }
 
 async function drive(
-  { store, client, clock, metrics, random }: SliceDeps,
+  { store, client, clock, metrics, verdicts, random }: SliceDeps,
   loopId: string,
   { fence, snapshot }: Acquired,
   lost: AbortSignal,
@@ -98,11 +100,19 @@ async function drive(
     state = next.state
     for (const command of next.commands) obey(command)
   }
-  const calls = createCalls({ client, clock, metrics, random, send, broken: end.reject }, loopId, request)
+  const keys = new Map<number, string>()
+  const located = (sampleIndex: number, key: string): void => void keys.set(sampleIndex, key)
+  const calls = createCalls({ client, clock, metrics, random, located, send, broken: end.reject }, loopId, request)
   const committer = createCommitter(store, loopId, fence, {
     committed: (commit, { result, state }) => {
       if (result !== 'ok') return end.resolve('lost')
-      for (const { record } of commit.iterations) metrics.judged(record.verdict)
+      for (const { record } of commit.iterations) {
+        const { sampleIndex, verdict } = record
+        metrics.judged(verdict)
+        const key = keys.get(sampleIndex)
+        keys.delete(sampleIndex)
+        if (key !== undefined && verdict !== 'error') verdicts.write({ key, verdict, loopId })
+      }
       if (commit.transition !== undefined) end.resolve('done')
       else if (state === 'stopping') send({ type: 'cancel' })
     },
