@@ -44,6 +44,9 @@ export const limitsSchema = z.strictObject({
 })
 export type Limits = z.infer<typeof limitsSchema>
 
+/** Longest name of a file that Linux takes, in bytes. */
+const NAME_BYTES_MAX = 255
+
 /** A path inside the sandbox's working folder: relative, no parent steps, no NUL or backslash. */
 export const sandboxPathSchema = z
   .string()
@@ -53,20 +56,38 @@ export const sandboxPathSchema = z
     (path) =>
       !path.startsWith('/') &&
       !/[\0\\]/.test(path) &&
-      path.split('/').every((part) => part !== '' && part !== '.' && part !== '..' && part.length <= 200),
-    'expected a relative path without "..", "\\" or NUL',
+      path.isWellFormed() &&
+      path
+        .split('/')
+        .every((part) => part !== '' && part !== '.' && part !== '..' && Buffer.byteLength(part) <= NAME_BYTES_MAX),
+    'expected a relative path without "..", "\\" or NUL, whose names take at most 255 bytes',
   )
 
-export const fileSchema = z.strictObject({
-  path: sandboxPathSchema,
-  content: z.string(),
-  encoding: z.enum(['utf-8', 'base64']).default('utf-8'),
-})
+export const fileSchema = z
+  .strictObject({
+    path: sandboxPathSchema,
+    content: z.string(),
+    encoding: z.enum(['utf-8', 'base64']).default('utf-8'),
+  })
+  .refine(({ content, encoding }) => encoding === 'utf-8' || isBase64(content), {
+    path: ['content'],
+    error: 'expected base64, padded, without spaces',
+  })
 export type SandboxFile = z.infer<typeof fileSchema>
 
+function isBase64(text: string): boolean {
+  return text.length % 4 === 0 && /^[A-Za-z0-9+/]*={0,2}$/.test(text)
+}
+
+/** Names that differ in their Unicode form alone are one: what they look like is what is meant. */
 function canStandTogether(files: readonly SandboxFile[]): boolean {
-  const paths = new Set(files.map((file) => file.path))
-  const folders = files.flatMap(({ path }) => path.split('/').map((_, i, parts) => parts.slice(0, i).join('/')))
+  const paths = new Set(files.map((file) => file.path.normalize()))
+  const folders = files.flatMap(({ path }) =>
+    path
+      .normalize()
+      .split('/')
+      .map((_, i, parts) => parts.slice(0, i).join('/')),
+  )
   return paths.size === files.length && !folders.some((folder) => paths.has(folder))
 }
 
@@ -111,7 +132,25 @@ function needsNoProcess({ isolation, args, stdin, command, artifacts }: Surround
   return isolation !== 'isolate' || (args.length + stdin.length + artifacts.length === 0 && command === undefined)
 }
 
+/** Files take whole pages of a sandbox's memory-backed folder. */
+const PAGE_BYTES = 4096
+
+function fitOnDisk({ files, limits, compileLimits, language }: FilesOnDisk): boolean {
+  const bytes = files.reduce((sum, { content, encoding }) => {
+    const size = encoding === 'base64' ? Math.ceil((content.length * 3) / 4) : Buffer.byteLength(content)
+    return sum + Math.ceil(size / PAGE_BYTES) * PAGE_BYTES
+  }, 0)
+  return bytes <= limits.diskBytes && (isChecked(language) || bytes <= compileLimits.diskBytes)
+}
+
 const COMPILE_LIMITS = { wallMs: 30_000, cpuMs: 20_000, processes: 64, diskBytes: 64 * MIB } as const
+
+type FilesOnDisk = {
+  readonly files: readonly SandboxFile[]
+  readonly limits: Limits
+  readonly compileLimits: Limits
+  readonly language: Language
+}
 
 const isChecked = (language: Language): boolean => checkedLanguageSchema.safeParse(language).success
 
@@ -170,6 +209,7 @@ export const executionRequestSchema = z
     path: ['checks'],
     error: `checks call functions, which is possible in ${checkedLanguageSchema.options.join(' and ')} only`,
   })
+  .refine(fitOnDisk, { path: ['files'], error: 'they take more than limits.diskBytes' })
   .refine(({ artifacts, checks }) => artifacts.length === 0 || checks.length === 0, {
     path: ['artifacts'],
     error: 'an execution with checks leaves no artifacts',

@@ -15,7 +15,8 @@ t.test('paths that leave the working folder or can hide are refused', (t) => {
     'a\0b',
     'a\\b',
     'x'.repeat(256),
-    `${'y'.repeat(201)}/z`,
+    `${'é'.repeat(128)}/z`,
+    'a\ud800',
   ]
   for (const path of bad) t.notOk(sandboxPathSchema.safeParse(path).success, JSON.stringify(path))
   for (const path of ['main.py', 'src/a.b/c.js', '.hidden', 'ünï.py', '...'])
@@ -87,5 +88,48 @@ t.test('what an isolate cannot give a program is refused, not left out', (t) => 
   for (const rest of [{ stdin: 'x' }, { args: ['x'] }, { artifacts: ['x'] }, { command: ['node', 'a.js'] }]) {
     t.match(of(rest).error?.issues, [{ path: ['isolation'], message: /tier isolate has no/ }], JSON.stringify(rest))
   }
+  t.end()
+})
+
+const request = (rest: object) =>
+  executionRequestSchema.safeParse({ language: 'python', files: [{ path: 'a.py', content: '' }], ...rest })
+const issue = (rest: object) => request(rest).error?.issues[0]
+
+t.test('names that differ in their Unicode form alone cannot stand together', (t) => {
+  const files = ['\u00e9.py', 'e\u0301.py'].map((path) => ({ path, content: '' }))
+  t.match(issue({ files }), { path: ['files'] })
+  t.end()
+})
+
+t.test('the name of a language is checked, and which there are is the runners’ affair', (t) => {
+  for (const language of ['c', 'cpp', 'shell', 'ruby-3.2', 'objective-c++'])
+    t.ok(request({ language }).success, language)
+  for (const language of ['', 'Python', '../x', 'a'.repeat(33), 'a b'])
+    t.match(issue({ language }), { path: ['language'] }, language)
+  t.end()
+})
+
+t.test('what contradicts itself is refused by the name of the field', (t) => {
+  const check = { id: 'c', entryPoint: 'f', source: 'assert candidate() == 1' }
+  const command = ['python3', 'a.py']
+  t.match(issue({ command, entry: 'a.py' }), { path: ['command'] })
+  t.match(issue({ command, args: ['x'] }), { path: ['args'] })
+  t.match(issue({ command, checks: [check] }), { path: ['command'] })
+  t.match(issue({ language: 'shell', checks: [check] }), { path: ['checks'], message: /python and javascript only/ })
+  t.match(issue({ artifacts: ['../x'] }), { path: ['artifacts', 0] })
+  t.match(issue({ artifacts: ['x'], checks: [check] }), { path: ['artifacts'] })
+  t.match(issue({ files: [{ path: 'a', content: 'no base64!', encoding: 'base64' }] }), {
+    path: ['files', 0, 'content'],
+  })
+  t.ok(request({ command, artifacts: ['out/**', '*.txt'] }).success)
+  t.end()
+})
+
+t.test('files that the writable folder cannot hold are refused before there is a sandbox', (t) => {
+  const files = [{ path: 'a', content: 'x'.repeat(1024 * 1024) }]
+  t.match(issue({ files, limits: { diskBytes: 1024 * 1024 - 1 } })?.path, ['limits', 'diskBytes'])
+  t.ok(request({ files, limits: { diskBytes: 1024 * 1024 } }).success)
+  const many = [...files, { path: 'b', content: 'x' }]
+  t.match(issue({ files: many, limits: { diskBytes: 1024 * 1024 } }), { path: ['files'], message: /limits.diskBytes/ })
   t.end()
 })

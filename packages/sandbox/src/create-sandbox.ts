@@ -1,13 +1,13 @@
 import type { ExecutionRequest, Isolation } from '@loopgate/contracts'
 import { systemClock, type Clock, type Logger } from '@loopgate/service-kit'
-import { runChecks, type ChecksRun } from './checker/run-checks.ts'
+import { runChecks } from './checker/run-checks.ts'
 import { createForkTier, type ForkTier } from './fork/create-fork-tier.ts'
 import { ALWAYS_ENFORCED, FORK_ENFORCED } from './jail/arguments.ts'
 import { startJail } from './jail/jail.ts'
-import type { SessionDeps, SessionEnd } from './jail/session.ts'
+import type { SessionDeps } from './jail/session.ts'
 import type { Runtime } from './languages/runtime.ts'
-import { diedBySignal, outcomeOf } from './outcome.ts'
 import { prepare, type Prepared } from './prepare.ts'
+import { faultResult, resultOf, type Ran } from './result.ts'
 import { runProgram } from './run-program.ts'
 import { probeSiblings } from './self-test/probe-siblings.ts'
 import { probeSandbox } from './self-test/probe-sandbox.ts'
@@ -34,7 +34,11 @@ export function createSandbox(deps: { logger: Logger; clock?: Clock }, options: 
       const found = prepare(clock, options)
       prepared = found
       if (tier === 'fork') forks = await createForkTier(found, deps.logger, options.forksOfOne)
-      sessions = { clock, startJail: forks?.startJail ?? ((spec) => startJail(found.deps, spec)) }
+      sessions = {
+        clock,
+        startJail: forks?.startJail ?? ((spec) => startJail(found.deps, spec)),
+        canStartDirectly: forks === null,
+      }
     } catch (error) {
       const detail = (error as Error).message
       return { passed: false, checks: [{ name: 'start', passed: false, detail }], languages: [], enforced: [] }
@@ -82,16 +86,10 @@ export function createSandbox(deps: { logger: Logger; clock?: Clock }, options: 
     const id = `e${(counter += 1)}`
     const init = initOf(ready, runtime)
     try {
-      const ran: { end: SessionEnd; checks?: ChecksRun['checks']; served?: boolean } =
+      const ran: Ran =
         request.checks.length > 0
           ? await runChecks(sessions, runtime, request, id, init, abort.signal)
-          : {
-              end: await runProgram(sessions, runtime, request, id, init, {
-                executionId,
-                signal: abort.signal,
-                onOutput,
-              }),
-            }
+          : await runProgram(sessions, runtime, request, id, init, { executionId, signal: abort.signal, onOutput })
       abort.signal.throwIfAborted()
       return resultOf(ran, request, runtime, { tier, enforced: enforcedBy(ready, tier) }, executionId)
     } catch (error) {
@@ -126,72 +124,7 @@ export function createSandbox(deps: { logger: Logger; clock?: Clock }, options: 
   }
 }
 
-type Held = { readonly tier: Isolation; readonly enforced: readonly string[] }
-
 function enforcedBy({ deps }: Prepared, tier: Isolation): string[] {
   const always = tier === 'fork' ? FORK_ENFORCED : ALWAYS_ENFORCED
   return [...always, 'rlimits', ...(deps.openFilter === null ? [] : ['seccomp']), ...deps.cgroups.enforced]
-}
-
-function resultOf(
-  ran: { end: SessionEnd; checks?: ChecksRun['checks']; served?: boolean },
-  request: ExecutionRequest,
-  runtime: Runtime,
-  held: Held,
-  id: string,
-): SandboxResult {
-  const { end, served } = ran
-  const ended = outcomeOf(end, request.limits.cpuMs)
-  // A server of calls that ended by itself has failed, whatever its exit status.
-  const outcome = served === true ? 'ok' : served === false && ended === 'ok' ? 'runtime_error' : ended
-  const signalled = end.reason !== null || diedBySignal(end)
-  return {
-    id,
-    outcome,
-    exitCode: served === true || signalled ? null : end.exitCode,
-    signal: served === true || !signalled ? null : (end.signal ?? 'SIGKILL'),
-    stdout: end.stdout,
-    stderr: end.stderr,
-    truncated: end.truncated,
-    wallMs: end.wallMs,
-    cpuMs: end.cpuMs,
-    startupMs: end.startupMs,
-    peakMemoryBytes: end.peakMemoryBytes,
-    isolation: { requested: request.isolation, achieved: held.tier, enforced: [...held.enforced] },
-    runtime: { language: runtime.language, version: runtime.version },
-    checks: ran.checks ?? [],
-    ...(outcome === 'internal_error' ? { message: startFault(end) } : {}),
-  }
-}
-
-function startFault(end: SessionEnd): string {
-  const said = end.stderr.trim().slice(-1000)
-  return end.started ? `the sandbox failed: ${said}` : `the sandbox did not come up: ${said || 'it said nothing'}`
-}
-
-function faultResult(
-  error: Error,
-  request: ExecutionRequest,
-  runtime: Runtime,
-  held: Held,
-  id: string,
-  elapsedMs: number,
-): SandboxResult {
-  return {
-    id,
-    outcome: 'internal_error',
-    exitCode: null,
-    signal: null,
-    stdout: '',
-    stderr: '',
-    truncated: { stdout: false, stderr: false },
-    wallMs: 0,
-    cpuMs: null,
-    startupMs: elapsedMs,
-    peakMemoryBytes: null,
-    checks: [],
-    message: error.message.slice(0, 1000),
-    isolation: { requested: request.isolation, achieved: held.tier, enforced: [...held.enforced] },
-    runtime: { language: runtime.language, version: runtime.version },
-  }
 }

@@ -4,8 +4,7 @@ import { createNoCgroups } from './cgroups/none.ts'
 import { systemArguments } from './jail/arguments.ts'
 import type { JailDeps } from './jail/jail.ts'
 import { filterOpener } from './jail/seccomp.ts'
-import { javascriptRuntime } from './languages/javascript.ts'
-import { pythonRuntime } from './languages/python.ts'
+import { findRuntimes } from './languages/find.ts'
 import { BOOTSTRAP_FOLDER, type Runtime } from './languages/runtime.ts'
 import { leakedDescriptors } from './toolchain/descriptors.ts'
 import { resolveBwrap } from './toolchain/bwrap.ts'
@@ -42,20 +41,11 @@ export function prepare(clock: Clock, options: SandboxOptions): Prepared {
   const identity = launcherIdentity(options.launcherUid, options.launcherGid)
   const staging = createStaging(identity)
   const refusals: string[] = []
-  const runtimes: Runtime[] = []
   const running = new Set<Promise<void>>()
   try {
     const bwrap = resolveBwrap(options.bwrapPath, staging, identity)
-    for (const make of [
-      () => pythonRuntime(options.pythonPath, staging),
-      () => javascriptRuntime(options.nodePath ?? process.execPath, staging, identity),
-    ]) {
-      try {
-        runtimes.push(make())
-      } catch (error) {
-        refusals.push((error as Error).message)
-      }
-    }
+    const found = findRuntimes(options, staging, identity)
+    refusals.push(...found.refusals)
     const chosen = options.cgroups === 'none' ? { backend: createNoCgroups(), refusals: [] } : chooseCgroups()
     refusals.push(...chosen.refusals)
     const deps: JailDeps = {
@@ -72,7 +62,7 @@ export function prepare(clock: Clock, options: SandboxOptions): Prepared {
     }
     return {
       deps,
-      runtimes,
+      runtimes: found.runtimes,
       closeFds: leakedDescriptors(),
       refusals,
       folder: staging.folder,

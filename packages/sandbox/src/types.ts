@@ -7,6 +7,8 @@ import type {
   RunnerInfo,
 } from '@loopgate/contracts'
 
+import type { CustomLanguage } from './languages/generic.ts'
+
 /** What a sandbox says of an execution; the runner adds who ran it and how long it waited for a slot. */
 export type SandboxResult = Omit<ExecutionResult, 'runnerId' | 'queueMs'>
 
@@ -53,6 +55,8 @@ export type SandboxOptions = {
   readonly pythonPath?: string | undefined
   /** Default: the Node that runs this process. */
   readonly nodePath?: string | undefined
+  /** Languages beyond ours; `python` and `javascript` are not to be named. */
+  readonly languages?: readonly CustomLanguage[] | undefined
   /** User that starts bubblewrap when this process is root; otherwise it is started as this process's own. */
   readonly launcherUid?: number | undefined
   readonly launcherGid?: number | undefined

@@ -103,19 +103,26 @@ t.test('a program that waits for ever, ignores SIGTERM or stops itself runs into
   for (const result of results) t.match(result, { outcome: 'time_limit', signal: 'SIGKILL' })
 })
 
-t.test('output beyond its limit ends the program, and exactly the first bytes of it are kept', async (t) => {
-  const flood = await python('import sys\nwhile True: sys.stdout.write("abcdefgh" * 1000)', {
-    limits: { outputBytes: 65_536 },
-  })
-  t.match(flood, { outcome: 'output_limit', truncated: { stdout: true, stderr: false } })
-  t.equal(flood.stdout, 'abcdefgh'.repeat(65_536 / 8))
-  const exact = await python('print("x" * 1023)', { limits: { outputBytes: 1024 } })
-  t.match(exact, { outcome: 'ok', truncated: { stdout: false } }, 'the limit itself is allowed')
-})
+t.test(
+  'output beyond its limit ends the program, and exactly that many bytes are kept: a head and a tail',
+  async (t) => {
+    const flood = await python('import sys\nwhile True: sys.stdout.write("abcdefgh" * 1000)', {
+      limits: { outputBytes: 65_536 },
+    })
+    t.match(flood, { outcome: 'output_limit', truncated: { stdout: true, stderr: false } })
+    const { bytesTotal = 0, omittedBytes = 0 } = flood.streams?.stdout ?? {}
+    t.equal(bytesTotal - omittedBytes, 65_536)
+    const [head, tail] = flood.stdout.split(`\n[... ${omittedBytes} bytes left out ...]\n`)
+    t.ok(head === 'abcdefgh'.repeat(32_768 / 8) && tail?.length === 32_768, 'half of it from the start')
+    const exact = await python('print("x" * 1023)', { limits: { outputBytes: 1024 } })
+    t.match(exact, { outcome: 'ok', truncated: { stdout: false } }, 'the limit itself is allowed')
+  },
+)
 
 t.test('output that is no UTF-8 comes back with replacement characters, not as a failure', async (t) => {
   const result = await python('import sys\nsys.stdout.buffer.write(b"a\\xffb\\x00\\xe2\\x82")')
   t.match(result, { outcome: 'ok', stdout: 'a\uFFFDb\0\uFFFD' })
+  t.equal(Buffer.from(result.streams?.stdout.base64 ?? '', 'base64').toString('hex'), '61ff6200e282')
 })
 
 t.test('memory beyond its limit is a memory limit in both languages', async (t) => {

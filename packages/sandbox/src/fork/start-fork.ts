@@ -1,19 +1,10 @@
 import { randomBytes } from 'node:crypto'
 import type { Socket } from 'node:net'
-import type { OutputStream } from '@loopgate/contracts'
-import {
-  drained,
-  emptied,
-  exitStatus,
-  signal,
-  type Jail,
-  type JailDeps,
-  type JailEnd,
-  type JailSpec,
-  type KillReason,
-} from '../jail/jail.ts'
-import { createCappedOutput } from '../jail/output.ts'
+import { drained, emptied, exitStatus, signal } from '../jail/ending.ts'
+import type { Jail, JailDeps, JailEnd, JailSpec, KillReason } from '../jail/jail.ts'
+import { createOutputs } from '../jail/outputs.ts'
 import { watchCpu } from '../jail/watch-cpu.ts'
+import { openWorkFolder, type WorkFolder } from '../jail/work-folder.ts'
 import { createLateStream } from './late-stream.ts'
 import { TICKET_CHARACTERS, type Links } from './links.ts'
 import { childrenOf } from './zygote.ts'
@@ -42,6 +33,7 @@ export function startFork({ jail: deps, links, zygotes }: ForkDeps, spec: JailSp
   const exit = Promise.withResolvers<number | null>()
   let reason: KillReason | null = null
   let pid: number | null = null
+  let innerPid: number | null = null
   let isOver = false
   const kill = (why: KillReason) => {
     reason ??= why
@@ -53,18 +45,17 @@ export function startFork({ jail: deps, links, zygotes }: ForkDeps, spec: JailSp
       zygote.kill()
     }
   }
-  const pass = (stream: OutputStream) => (bytes: Buffer) => spec.onOutput?.(stream, bytes)
-  const out = createCappedOutput(limits.outputBytes, () => kill('output'), pass('stdout'))
-  const err = createCappedOutput(limits.outputBytes, () => kill('output'), pass('stderr'))
+  const outputs = createOutputs(limits.outputBytes, () => kill('output'), spec.onOutput)
 
   let channelSocket: Socket | null = null
   /** Once both its init and its first word are here, so is the process that shall run the bootstrap. */
   const confine = async () => {
     if (channelSocket === null || pid === null) return
     try {
-      const inner = childrenOf(pid)[0]
-      if (inner === undefined) throw new Error('the fork has ended')
-      await cgroup.add(inner, pid)
+      innerPid = childrenOf(pid)[0] ?? null
+      if (innerPid === null) throw new Error('the fork has ended')
+      if (spec.role !== 'check') folder = openWorkFolder(innerPid)
+      await cgroup.add(innerPid, pid)
       channelSocket.write(GO)
       channel.attach(channelSocket)
     } catch {
@@ -73,8 +64,8 @@ export function startFork({ jail: deps, links, zygotes }: ForkDeps, spec: JailSp
   }
   const stopExpecting = links.expect(ticket, (kind, socket) => {
     sockets.push(socket)
-    if (kind === 'o') socket.on('data', out.push)
-    else if (kind === 'e') socket.on('data', err.push)
+    if (kind === 'o') socket.on('data', outputs.stdout)
+    else if (kind === 'e') socket.on('data', outputs.stderr)
     else if (kind === 'r') record?.attach(socket)
     else if (kind === 'i') socket.resume().end(spec.stdin ?? '')
     else {
@@ -102,6 +93,7 @@ export function startFork({ jail: deps, links, zygotes }: ForkDeps, spec: JailSp
 
   let stopWatch = () => {}
   let hasStarted = false
+  let folder = null as WorkFolder | null
   let bootMs = 0
   const started = () => {
     hasStarted = true
@@ -122,6 +114,9 @@ export function startFork({ jail: deps, links, zygotes }: ForkDeps, spec: JailSp
     stopExpecting()
     await emptied(cgroup)
     const usage = cgroup.usage()
+    const diskFull = folder?.isFull() === true
+    spec.collect?.(folder)
+    folder?.close()
     deps.background(cgroup.remove())
     for (const socket of sockets) socket.destroy()
     channel.stream.destroy()
@@ -129,12 +124,12 @@ export function startFork({ jail: deps, links, zygotes }: ForkDeps, spec: JailSp
     return {
       reason,
       ...exitStatus(status === null ? null : status < 0 ? 128 - status : status),
-      stdout: out.text(),
-      stderr: err.text(),
-      truncated: { stdout: out.truncated(), stderr: err.truncated() },
+      ...outputs.end(),
       ...usage,
       cpuMs: usage.cpuMs === null ? null : Math.max(0, usage.cpuMs - bootMs),
+      diskFull,
+      warm: false,
     }
   })()
-  return { channel: channel.stream, record: record?.stream ?? null, started, ended, kill }
+  return { ready: Promise.resolve(), channel: channel.stream, record: record?.stream ?? null, started, ended, kill }
 }

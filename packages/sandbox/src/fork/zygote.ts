@@ -3,7 +3,8 @@ import type { Duplex, Readable, Writable } from 'node:stream'
 import { readText } from '../cgroups/files.ts'
 import { jailArguments } from '../jail/arguments.ts'
 import { createChannel } from '../jail/channel.ts'
-import { signal, UNKNOWN_INIT_MS, type JailDeps } from '../jail/jail.ts'
+import { signal } from '../jail/ending.ts'
+import { UNKNOWN_INIT_MS, type JailDeps } from '../jail/jail.ts'
 import type { FilterOpener } from '../jail/seccomp.ts'
 import type { Runtime } from '../languages/runtime.ts'
 
@@ -51,7 +52,7 @@ export function startZygote(
     runtime.env,
     SERVER_DISK_BYTES,
     { info: 4, block: 5, seccomp: 6 },
-    { link: options.link },
+    { server: { link: options.link } },
   )
   const child = spawn(deps.bwrap.command, [...deps.bwrap.prefix, ...args, ...runtime.forkServer], {
     ...deps.identity,

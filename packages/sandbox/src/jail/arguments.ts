@@ -1,5 +1,6 @@
 import { lstatSync, readlinkSync } from 'node:fs'
 import type { Bind } from '../languages/runtime.ts'
+import type { PlacedFile } from './jail.ts'
 
 /** User and group inside, whoever started it. */
 const INSIDE_ID = '65534'
@@ -42,6 +43,14 @@ export function systemArguments(): string[] {
 
 export type JailFolders = { readonly system: readonly string[]; readonly binds: readonly Bind[] }
 
+type DescribedFile = PlacedFile & { readonly descriptor: number }
+
+export type JailExtras = {
+  readonly server?: { readonly link: string }
+  /** Files that bubblewrap reads from descriptors and writes, in this order. */
+  readonly files?: readonly DescribedFile[]
+}
+
 /**
  * The arguments of one sandbox, or of the jail around a server of forks. The latter may make namespaces
  * and, without a read-only procfs, write the user maps of its children; it has the folder `link` of the
@@ -53,7 +62,7 @@ export function jailArguments(
   env: Readonly<Record<string, string>>,
   diskBytes: number,
   descriptors: { info: number; block: number; seccomp: number | null },
-  server?: { readonly link: string },
+  { server, files = [] }: JailExtras = {},
 ): string[] {
   const parts: ReadonlyArray<readonly string[]> = [
     ['--unshare-user', '--unshare-pid', '--unshare-net', '--unshare-ipc', '--unshare-uts', '--unshare-cgroup-try'],
@@ -69,6 +78,7 @@ export function jailArguments(
     ['--symlink', '/proc/self/fd', '/dev/fd', '--symlink', '/tmp', '/dev/shm', '--remount-ro', '/dev'],
     ['--size', String(diskBytes), '--tmpfs', '/tmp', '--dir', '/tmp/work', '--chdir', '/tmp/work'],
     server === undefined ? [] : ['--ro-bind', server.link, '/tmp/link'],
+    files.flatMap(fileArguments),
     // The root is a tmpfs of bubblewrap's without a size: left writable it would be memory for the taking.
     ['--remount-ro', '/'],
     Object.entries(env).flatMap(([name, value]) => ['--setenv', name, value]),
@@ -77,4 +87,12 @@ export function jailArguments(
     ['--'],
   ]
   return parts.flat()
+}
+
+/** A program is shown read-only from outside the working folder; a file of the request is written into it. */
+function fileArguments({ path, isReadOnlyProgram, descriptor }: DescribedFile): string[] {
+  if (isReadOnlyProgram === true) return ['--perms', '0555', '--ro-bind-data', String(descriptor), path]
+  const parts = path.split('/').slice(0, -1)
+  const folders = parts.map((_, i) => parts.slice(0, i + 1).join('/')).filter((folder) => folder !== '')
+  return [...folders.flatMap((folder) => ['--dir', folder]), '--perms', '0644', '--file', String(descriptor), path]
 }

@@ -1,40 +1,43 @@
-import { spawn, type ChildProcess } from 'node:child_process'
-import { constants } from 'node:os'
-import type { Duplex, Readable, Writable } from 'node:stream'
-import { setTimeout as delay } from 'node:timers/promises'
-import type { OutputStream } from '@loopgate/contracts'
+import type { Duplex, Readable } from 'node:stream'
 import type { Clock } from '@loopgate/service-kit'
-import type { Cgroup, CgroupBackend } from '../cgroups/types.ts'
+import type { CgroupBackend, CgroupLimits } from '../cgroups/types.ts'
 import type { Runtime, Role } from '../languages/runtime.ts'
 import type { Bwrap } from '../toolchain/bwrap.ts'
 import type { Identity } from '../toolchain/identity.ts'
 import type { JailLimits, OnOutput } from '../types.ts'
-import { jailArguments, type JailFolders } from './arguments.ts'
-import { createCappedOutput } from './output.ts'
+import type { JailFolders } from './arguments.ts'
+import { drained, emptied, exitOf, exitStatus, signal } from './ending.ts'
+import { launch } from './launch.ts'
+import { createOutputs, type OutputsEnd } from './outputs.ts'
 import { watchCpu } from './watch-cpu.ts'
+import { openWorkFolder, type WorkFolder } from './work-folder.ts'
 
 /** Why we killed a sandbox; the first reason stands. */
 export type KillReason = 'wall' | 'cpu' | 'output' | 'finished' | 'cancelled' | 'fault'
 
 /** How a sandbox ended. */
-export type JailEnd = {
+export type JailEnd = OutputsEnd & {
   readonly reason: KillReason | null
   readonly exitCode: number | null
   readonly signal: string | null
-  readonly stdout: string
-  readonly stderr: string
-  readonly truncated: { readonly stdout: boolean; readonly stderr: boolean }
   /** Since `started`. */
   readonly cpuMs: number | null
   readonly peakMemoryBytes: number | null
   readonly oomKills: number
+  readonly pidsMaxHits: number
+  /** The writable folder was full at the end. */
+  readonly diskFull: boolean
+  /** It had been started ahead. */
+  readonly warm: boolean
 }
 
 /** One running sandbox. */
 export type Jail = {
+  /** Settles once it may be told what to run; never if it ends before. */
+  readonly ready: Promise<void>
   /** The bootstrap's descriptor 3. */
   readonly channel: Duplex
-  /** Its descriptor 4, if asked for: the checker's verdict. */
+  /** Its descriptor 4, if asked for: the checker's verdict, or what a compiler made. */
   readonly record: Readable | null
   /** Says that the bootstrap is up: from here on CPU time counts against the limit. */
   readonly started: () => void
@@ -56,72 +59,71 @@ export type JailDeps = {
   readonly background: (work: Promise<void>) => void
 }
 
-export type JailSpec = {
+/** A file that bubblewrap itself writes into a sandbox that has no bootstrap, before anything runs. */
+export type PlacedFile = { readonly path: string; readonly content: Buffer; readonly isReadOnlyProgram?: boolean }
+
+/** What has to be known to start a sandbox. */
+export type JailBoot = {
   readonly id: string
   readonly runtime: Runtime
   readonly role: Role
   readonly limits: JailLimits
+  /** In place of the runtime's bootstrap: a program that announces itself and becomes another. */
+  readonly direct?: { readonly argv: readonly string[]; readonly files: readonly PlacedFile[] } | undefined
+}
+
+/** What it may be told later, with what it is to run. */
+type JailUse = {
+  readonly limits: JailLimits
   /** Standard input; null for none. */
   readonly stdin: string | null
   readonly onOutput?: OnOutput | undefined
+  /** Called with the working folder, if it could be held, once everything inside is dead. Must not throw. */
+  readonly collect?: ((folder: WorkFolder | null) => void) | undefined
 }
 
-/** How long output may trickle in after the exit, e.g. from a pipe's buffer; nothing inside lives by then. */
-const DRAIN_MS = 250
+export type JailSpec = JailBoot & JailUse
+
+/** A sandbox that comes up and then waits for what it is to run. */
+type BootedJail = {
+  readonly ready: Promise<void>
+  /** Hands it its one program. @throws Error if the system refuses its limits; it is then to be killed */
+  readonly use: (use: JailUse) => Jail
+  readonly kill: (reason: KillReason) => void
+  readonly ended: Promise<JailEnd>
+}
+
+const UP_BYTES = 1
 
 /** How long bubblewrap may take to name its init before it is killed instead. */
 export const UNKNOWN_INIT_MS = 5_000
 
 /**
- * Starts one sandbox, in the order that leaves no gap: bubblewrap makes the namespaces and waits,
- * its init goes into the cgroup, then it goes on and starts the program.
+ * Starts one sandbox for one program.
  * @throws Error if the process or the cgroup cannot be made
  */
 export function startJail(deps: JailDeps, spec: JailSpec): Jail {
-  const { limits, runtime } = spec
-  const cgroup = deps.cgroups.create(spec.id, {
-    memoryBytes: limits.memoryBytes,
-    processes: limits.processes + runtime.ownProcesses + 1,
-  })
-  const filter = deps.openFilter?.() ?? null
-  let child: ChildProcess
-  const hasRecord = spec.role === 'check'
-  const first = hasRecord ? 5 : 4
-  try {
-    const args = jailArguments(
-      { system: deps.folders.system, binds: [...deps.folders.binds, ...runtime.binds] },
-      runtime.env,
-      limits.diskBytes,
-      { info: first, block: first + 1, seccomp: filter === null ? null : first + 2 },
-    )
-    child = spawn(deps.bwrap.command, [...deps.bwrap.prefix, ...args, ...runtime.argv(spec.role, limits)], {
-      ...deps.identity,
-      cwd: '/',
-      // Pid 1 inside is bubblewrap, whose environment the candidate can read.
-      env: {},
-      stdio: [
-        spec.stdin === null ? 'ignore' : 'pipe',
-        ...['pipe', 'pipe', 'pipe'].slice(0, hasRecord ? 3 : 2),
-        ...(['pipe', 'pipe', 'pipe'] as const),
-        ...(filter === null ? [] : [filter.descriptor]),
-      ] as never,
-    })
-  } catch (error) {
-    deps.background(cgroup.remove())
-    throw error
-  } finally {
-    filter?.close()
-  }
-  return superviseJail(deps, spec, child, cgroup, first)
+  return bootJail(deps, spec, false).use(spec)
 }
 
-function superviseJail(deps: JailDeps, spec: JailSpec, child: ChildProcess, cgroup: Cgroup, first: number): Jail {
-  const [stdin, stdout, stderr, channel] = child.stdio as unknown as [Writable | null, Readable, Readable, Duplex]
-  const record = first === 5 ? (child.stdio[4] as Readable) : null
-  const info = child.stdio[first] as Readable
-  const block = child.stdio[first + 1] as Writable
+/** What the cgroup of a sandbox of this runtime is limited to. */
+function cgroupLimits(runtime: Runtime, limits: JailLimits): CgroupLimits {
+  // One more for bubblewrap's init.
+  return { memoryBytes: limits.memoryBytes, processes: limits.processes + runtime.ownProcesses + 1 }
+}
+
+/**
+ * Starts one sandbox, in the order that leaves no gap: bubblewrap makes the namespaces and waits,
+ * its init goes into the cgroup, then it goes on and starts the bootstrap.
+ * @throws Error if the process or the cgroup cannot be made
+ */
+function bootJail(deps: JailDeps, boot: JailBoot, warm: boolean): BootedJail {
+  const cgroup = deps.cgroups.create(boot.id, cgroupLimits(boot.runtime, boot.limits))
+  const { child, stdin, stdout, stderr, channel, record, info, block } = launch(deps, boot, cgroup)
   let reason: KillReason | null = null
   let initPid: number | null = null
+  let used = null as JailUse | null
+  let folder = null as WorkFolder | null
   const kill = (why: KillReason) => {
     reason ??= why
     // The init's death takes the whole pid namespace with it, and bubblewrap reports when that is done.
@@ -130,13 +132,10 @@ function superviseJail(deps: JailDeps, spec: JailSpec, child: ChildProcess, cgro
     if (initPid !== null) signal(initPid)
     else deps.clock.after(UNKNOWN_INIT_MS, () => child.kill('SIGKILL'))
   }
-  const pass = (stream: OutputStream) => (bytes: Buffer) => spec.onOutput?.(stream, bytes)
-  const out = createCappedOutput(spec.limits.outputBytes, () => kill('output'), pass('stdout'))
-  const err = createCappedOutput(spec.limits.outputBytes, () => kill('output'), pass('stderr'))
-  stdout.on('data', out.push)
-  stderr.on('data', err.push)
-  for (const stream of [stdin, stdout, stderr, info, block, record]) stream?.on('error', () => {})
-  if (stdin !== null && spec.stdin !== null) stdin.end(spec.stdin)
+  // Nothing is put out before it is used, but by a bubblewrap that fails.
+  let outputs = createOutputs(boot.limits.outputBytes, () => kill('output'))
+  stdout.on('data', (chunk: Buffer) => outputs.stdout(chunk))
+  stderr.on('data', (chunk: Buffer) => outputs.stderr(chunk))
 
   let text = ''
   info.on('data', (chunk: Buffer) => {
@@ -151,14 +150,25 @@ function superviseJail(deps: JailDeps, spec: JailSpec, child: ChildProcess, cgro
     )
   })
 
+  const ready = Promise.withResolvers<void>()
+  // What comes up says so with one byte, and then waits: nothing of the candidate's has run yet.
+  const onUp = () => {
+    if (channel.read(UP_BYTES) === null) return
+    channel.off('readable', onUp)
+    if (initPid !== null && boot.role !== 'check') folder = openWorkFolder(initPid)
+    ready.resolve()
+  }
+  channel.on('readable', onUp)
+
   let stopWatch = () => {}
   let bootMs = 0
   const started = () => {
+    if (used === null) return
     bootMs = cgroup.cpuMs() ?? 0
     stopWatch = watchCpu(
       deps.clock,
       () => (cgroup.cpuMs() ?? 0) - bootMs,
-      spec.limits.cpuMs,
+      used.limits.cpuMs,
       () => kill('cpu'),
     )
   }
@@ -168,66 +178,28 @@ function superviseJail(deps: JailDeps, spec: JailSpec, child: ChildProcess, cgro
     await drained(deps.clock, [stdout, stderr, channel, record])
     await emptied(cgroup)
     const usage = cgroup.usage()
+    const diskFull = folder?.isFull() === true
+    used?.collect?.(folder)
+    folder?.close()
     deps.background(cgroup.remove())
     for (const stream of child.stdio) stream?.destroy()
-    if (failed !== null) err.push(Buffer.from(`the sandbox could not be started: ${failed}`))
+    if (failed !== null) outputs.stderr(Buffer.from(`the sandbox could not be started: ${failed}`))
     return {
       reason,
       ...exitStatus(code),
-      stdout: out.text(),
-      stderr: err.text(),
-      truncated: { stdout: out.truncated(), stderr: err.truncated() },
+      ...outputs.end(),
       ...usage,
       cpuMs: usage.cpuMs === null ? null : Math.max(0, usage.cpuMs - bootMs),
+      diskFull,
+      warm,
     }
   })()
-  return { channel, record, started, ended, kill }
-}
-
-export function signal(pid: number): void {
-  try {
-    process.kill(pid, 'SIGKILL')
-  } catch {
-    // dead already
+  const use = (use: JailUse): Jail => {
+    if (warm) cgroup.limit(cgroupLimits(boot.runtime, use.limits))
+    used = use
+    outputs = createOutputs(use.limits.outputBytes, () => kill('output'), use.onOutput)
+    if (stdin !== null) stdin.end(use.stdin ?? '')
+    return { ready: ready.promise, channel, record, started, ended, kill }
   }
-}
-
-function exitOf(child: ChildProcess): Promise<{ code: number | null; failed: string | null }> {
-  return new Promise((resolve) => {
-    child.once('exit', (code) => resolve({ code, failed: null }))
-    child.once('error', (error) => resolve({ code: null, failed: error.message }))
-  })
-}
-
-const SIGNAL_NAMES = new Map(Object.entries(constants.signals).map(([name, number]) => [number, name]))
-
-/** bubblewrap folds a death by signal into 128 + n, as a shell does. */
-export function exitStatus(code: number | null): { exitCode: number | null; signal: string | null } {
-  if (code === null) return { exitCode: null, signal: 'SIGKILL' }
-  return { exitCode: code, signal: code > 128 ? (SIGNAL_NAMES.get(code - 128) ?? null) : null }
-}
-
-/** Waits for the end of each stream, but not for ever: a descriptor may have been passed somewhere. */
-export function drained(clock: Clock, streams: ReadonlyArray<Readable | null>): Promise<void> {
-  return new Promise((resolve) => {
-    const open = new Set(streams.filter((stream) => stream !== null && !stream.readableEnded && !stream.destroyed))
-    const cancel = clock.after(DRAIN_MS, resolve)
-    const settle = () => {
-      cancel()
-      resolve()
-    }
-    if (open.size === 0) settle()
-    for (const stream of open) {
-      stream?.once('close', () => {
-        open.delete(stream)
-        if (open.size === 0) settle()
-      })
-      stream?.resume()
-    }
-  })
-}
-
-/** Waits until nothing lives in the cgroup, which is a matter of a millisecond once its init is dead. */
-export async function emptied(cgroup: Cgroup): Promise<void> {
-  for (let pauseMs = 1; pauseMs <= 1024 && !cgroup.isEmpty(); pauseMs *= 2) await delay(pauseMs)
+  return { ready: ready.promise, use, kill, ended }
 }

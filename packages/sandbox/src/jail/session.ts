@@ -4,7 +4,12 @@ import { createChannel, type Channel, type Frame } from './channel.ts'
 import type { Jail, JailEnd, JailSpec, KillReason } from './jail.ts'
 
 /** How a tier starts its jails. */
-export type SessionDeps = { readonly clock: Clock; readonly startJail: (spec: JailSpec) => Jail }
+export type SessionDeps = {
+  readonly clock: Clock
+  readonly startJail: (spec: JailSpec) => Jail
+  /** Whether a program can be started without a bootstrap; a fork is always of one. */
+  readonly canStartDirectly: boolean
+}
 
 /** What a bootstrap is told first; the rest of it depends on the role. */
 export type Init = Readonly<Record<string, unknown>>
@@ -41,8 +46,8 @@ const STARTUP_MS = 30_000
 const FAREWELLS = { c: 'compile', m: 'memory', e: 'exception', x: 'exit' } as const
 
 /**
- * Starts a jail, hands its bootstrap the init frame and files, and keeps the wall limit, which begins
- * when the bootstrap is up.
+ * Starts a jail, hands its bootstrap, if it has one, the init frame and files, and keeps the wall limit, which
+ * begins when it has been told. A program without a bootstrap waits for a line and has no channel from then on.
  * @throws Error if the jail cannot be started
  */
 export function startSession(
@@ -65,20 +70,28 @@ export function startSession(
     cancelWall()
     cancelWall = clock.after(wallMs, () => jail.kill('wall'))
   }
-  const channel = createChannel(jail.channel, {
-    onFrame: (frame) => {
-      if (startedMs === null && frame.kind === 'S') onStart()
-      else if (frame.kind === 'D') farewell = readFarewell(frame.payload) ?? farewell
-      else handlers.onFrame(frame)
-    },
-    onFault: handlers.onFault,
+  const hand = (channel: Channel) => {
+    if (spec.direct !== undefined) {
+      jail.channel.end('\n')
+      return onStart()
+    }
+    const rlimits = spec.runtime.rlimits(spec.limits)
+    channel.send('I', JSON.stringify({ ...init, files: files.map((file) => file.path), rlimits }))
+    for (const file of files) channel.send('F', contentOf(file))
+  }
+  const opened = jail.ready.then(() => {
+    const channel = createChannel(jail.channel, {
+      onFrame: (frame) => {
+        if (startedMs === null && frame.kind === 'S') onStart()
+        else if (frame.kind === 'D') farewell = readFarewell(frame.payload) ?? farewell
+        else handlers.onFrame(frame)
+      },
+      onFault: handlers.onFault,
+    })
+    hand(channel)
+    return channel
   })
   if (handlers.onRecord) jail.record?.on('data', handlers.onRecord)
-  channel.send(
-    'I',
-    JSON.stringify({ ...init, files: files.map((file) => file.path), rlimits: spec.runtime.rlimits(spec.limits) }),
-  )
-  for (const file of files) channel.send('F', contentOf(file))
   const ended = jail.ended.then((end): SessionEnd => {
     cancelWall()
     return {
@@ -89,7 +102,18 @@ export function startSession(
       wallMs: startedMs === null ? 0 : clock.now() - startedMs,
     }
   })
-  return { channel, kill: jail.kill, ended, elapsedMs: () => (startedMs === null ? 0 : clock.now() - startedMs) }
+  // In order behind what it is told first.
+  const send: Channel['send'] = (kind, payload) =>
+    void opened.then((channel) => {
+      channel.send(kind, payload)
+      return channel
+    })
+  return {
+    channel: { send },
+    kill: jail.kill,
+    ended,
+    elapsedMs: () => (startedMs === null ? 0 : clock.now() - startedMs),
+  }
 }
 
 export function contentOf(file: SandboxFile): Buffer {

@@ -6,7 +6,7 @@ import type { Staging } from '../toolchain/staging.ts'
 import type { Identity } from '../toolchain/identity.ts'
 import { interpreterOf } from '../toolchain/elf.ts'
 import type { JailLimits } from '../types.ts'
-import { BOOTSTRAP_FOLDER, COMMON_ENV, cpuSeconds, OPEN_FILES, type Runtime } from './runtime.ts'
+import { BOOTSTRAP_FOLDER, COMMON_ENV, cpuSeconds, OPEN_FILES, SPARE_PROCESSES, type Runtime } from './runtime.ts'
 
 const SOURCES = fileURLToPath(new URL('../bootstrap/javascript', import.meta.url))
 const INSIDE = '/opt/node/bin/node'
@@ -53,7 +53,7 @@ export function javascriptRuntime(path: string, staging: Staging, identity: Iden
       String(cpuSeconds(limits)),
       String(Math.ceil(limits.diskBytes / 512)),
       String(OPEN_FILES),
-      String(limits.processes + OWN_THREADS),
+      String(limits.processes + OWN_THREADS + SPARE_PROCESSES),
       inside,
       // A call is answered on one thread: helpers of V8 cost a third of the start and share one core anyway.
       ...(role === 'program' ? [] : ['--single-threaded']),
@@ -65,7 +65,7 @@ export function javascriptRuntime(path: string, staging: Staging, identity: Iden
     // RLIMIT_AS is of no use: V8 reserves far more address space than it uses.
     rlimits: () => ({}),
     sitePaths: [],
-    ownProcesses: OWN_THREADS + 1,
+    ownProcesses: OWN_THREADS,
   }
 }
 

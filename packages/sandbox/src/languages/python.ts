@@ -6,7 +6,15 @@ import { z } from 'zod'
 import type { Staging } from '../toolchain/staging.ts'
 import { findOnPath } from '../toolchain/bwrap.ts'
 import { interpreterOf } from '../toolchain/elf.ts'
-import { BOOTSTRAP_FOLDER, COMMON_ENV, cpuSeconds, OPEN_FILES, type Bind, type Runtime } from './runtime.ts'
+import {
+  BOOTSTRAP_FOLDER,
+  COMMON_ENV,
+  cpuSeconds,
+  OPEN_FILES,
+  SPARE_PROCESSES,
+  type Bind,
+  type Runtime,
+} from './runtime.ts'
 
 const SOURCES = fileURLToPath(new URL('../bootstrap/python', import.meta.url))
 /** Where a Python that is not the system's stands inside. */
@@ -63,11 +71,11 @@ export function pythonRuntime(path: string | undefined, staging: Staging): Runti
       CPU: [cpuSeconds(limits), cpuSeconds(limits) + 1],
       FSIZE: [limits.diskBytes, limits.diskBytes],
       NOFILE: [OPEN_FILES, OPEN_FILES],
-      NPROC: [limits.processes + 1, limits.processes + 1], // one is the sandbox's init
+      NPROC: [limits.processes + SPARE_PROCESSES, limits.processes + SPARE_PROCESSES],
       AS: [limits.memoryBytes, limits.memoryBytes],
     }),
     sitePaths: placed.sites,
-    ownProcesses: 1,
+    ownProcesses: 0,
   }
 }
 

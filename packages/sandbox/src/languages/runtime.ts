@@ -4,11 +4,20 @@ import type { JailLimits } from '../types.ts'
 /** A read-only view of a host path inside the sandbox. */
 export type Bind = { readonly source: string; readonly target: string }
 
-/** Which bootstrap runs: the candidate as a program, the candidate as a server of calls, or a check. */
-export type Role = 'program' | 'serve' | 'check'
+/** What runs: the candidate as a program, the candidate as a server of calls, a check, or a compiler. */
+export type Role = 'program' | 'serve' | 'check' | 'compile'
 
 /** Where the bootstraps stand inside every sandbox. */
 export const BOOTSTRAP_FOLDER = '/opt/loopgate'
+
+/** How a language without a bootstrap of ours is compiled and run; see `fillTemplate` for the templates. */
+type Commands = {
+  readonly run: readonly string[]
+  readonly compile: readonly string[] | null
+  readonly fileName: string
+  /** A program by which it is tried. */
+  readonly probe: string
+}
 
 /** A language's interpreter as the sandbox starts it. */
 export type Runtime = {
@@ -17,7 +26,9 @@ export type Runtime = {
   readonly binds: readonly Bind[]
   /** The whole environment inside. */
   readonly env: Readonly<Record<string, string>>
+  /** How its bootstrap is started; nothing for a language with commands instead. */
   readonly argv: (role: Role, limits: JailLimits) => readonly string[]
+  readonly commands?: Commands
   /** How its server of forks is started, for the tier `fork`; absent where it has none. */
   readonly forkServer?: readonly string[]
   /** Limits that the bootstrap sets on itself before anything of the candidate runs: RLIMIT name, soft, hard. */
@@ -28,11 +39,21 @@ export type Runtime = {
   readonly ownProcesses: number
 }
 
-/** Variables of every sandbox. LANG keeps Python from setting LC_CTYPE itself. */
-export const COMMON_ENV = { PATH: '/usr/bin:/bin', HOME: '/tmp', LANG: 'C.UTF-8' } as const
+/** Variables of every sandbox; interpreters that are not the system's stand in /opt. LANG keeps Python from setting LC_CTYPE itself. */
+export const COMMON_ENV = {
+  PATH: '/usr/bin:/bin:/opt/node/bin:/opt/python/bin',
+  HOME: '/tmp',
+  LANG: 'C.UTF-8',
+} as const
 
 /** Open files a program may have: glibc's and Node's own needs are below 30. */
 export const OPEN_FILES = 256
+
+/**
+ * What RLIMIT_NPROC allows beyond the limit of processes: the sandbox's init, and one so that the cgroup's limit,
+ * whose refusals are counted, is met first. Where there is no cgroup a program has one process more.
+ */
+export const SPARE_PROCESSES = 2
 
 /**
  * Whole seconds for RLIMIT_CPU. The exact limit is the cgroup's or the watcher's; this one, a second

@@ -1,10 +1,10 @@
 import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
+import { readFileSync, readlinkSync } from 'node:fs'
 import { createServer, type AddressInfo } from 'node:net'
 import { homedir } from 'node:os'
 import { dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { executionRequestSchema, type ExecutionRequest, type Isolation } from '@loopgate/contracts'
+import { executionRequestSchema, type ExecutionInput, type ExecutionRequest, type Isolation } from '@loopgate/contracts'
 import { z } from 'zod'
 import type { Runtime } from '../languages/runtime.ts'
 import type { Prepared } from '../prepare.ts'
@@ -12,6 +12,8 @@ import type { LanguageVersion, SandboxResult, SelfTestReport } from '../types.ts
 import { explainRefusal } from './explain-refusal.ts'
 
 type Check = SelfTestReport['checks'][number]
+
+type RunProbe = (runtime: Runtime, request: ExecutionRequest) => Promise<SandboxResult>
 
 const source = (name: string) => readFileSync(fileURLToPath(new URL(name, import.meta.url)), 'utf8')
 
@@ -51,13 +53,13 @@ function hiddenPaths(): string[] {
 }
 
 /**
- * Runs a program in a real sandbox of each language that looks for every leak we know of. A language
- * counts only if all of its checks hold; the tier only if at least one language does.
+ * Runs a program in a real sandbox of each language that looks for every leak we know of. The tier counts only if
+ * all of these checks hold, and at least one language's tools work.
  */
 export async function probeSandbox(
   prepared: Prepared,
   tier: Isolation,
-  run: (runtime: Runtime, request: ExecutionRequest) => Promise<SandboxResult>,
+  run: RunProbe,
 ): Promise<Omit<SelfTestReport, 'enforced'>> {
   const checks: Check[] = prepared.refusals.map((detail) => ({
     name: 'machine',
@@ -65,19 +67,25 @@ export async function probeSandbox(
     detail: `without: ${detail}`,
   }))
   const languages: LanguageVersion[] = []
+  let isSound = true
   const listener = createServer((socket) => socket.destroy()).listen(0, '127.0.0.1')
   await once(listener, 'listening')
   try {
     const { port } = listener.address() as AddressInfo
     for (const runtime of prepared.runtimes) {
+      const { language, version } = runtime
       const own = await probeLanguage(prepared, tier, runtime, port, run)
       checks.push(...own)
-      if (own.every(({ passed }) => passed)) languages.push({ language: runtime.language, version: runtime.version })
+      isSound &&= own.every(({ passed }) => passed)
+      // Tools that do not work are no fault of the isolation: they cost their language alone.
+      const works = isSound ? await probeTools(runtime, tier, run) : null
+      if (works !== null) checks.push(works)
+      if (works?.passed !== false) languages.push({ language, version })
     }
   } finally {
     listener.close()
   }
-  const passed = languages.length > 0 && languages.length === prepared.runtimes.length
+  const passed = isSound && languages.length > 0
   if (prepared.runtimes.length === 0)
     checks.push({ name: 'languages', passed: false, detail: 'no interpreter was found' })
   return { passed, checks, languages: passed ? languages : [] }
@@ -88,13 +96,11 @@ async function probeLanguage(
   tier: Isolation,
   runtime: Runtime,
   port: number,
-  run: (runtime: Runtime, request: ExecutionRequest) => Promise<SandboxResult>,
+  run: RunProbe,
 ): Promise<Check[]> {
-  const isPython = runtime.language === 'python'
   const request = executionRequestSchema.parse({
     language: runtime.language,
-    files: [{ path: isPython ? 'probe.py' : 'probe.js', content: source(isPython ? './probe.py' : './probe.js') }],
-    args: [String(port), ...hiddenPaths()],
+    ...probeOf(runtime, port),
     limits: { wallMs: 20_000 },
     isolation: tier,
   })
@@ -112,6 +118,37 @@ async function probeLanguage(
   }))
 }
 
+/** The probe in the language itself where it has a bootstrap, else in the shell with its folders and environment. */
+function probeOf(
+  { language, commands }: Runtime,
+  port: number,
+): Partial<ExecutionInput> & Pick<ExecutionInput, 'files'> {
+  if (commands !== undefined) {
+    const command = ['/bin/sh', '-c', source('./probe.sh'), 'sh', readlinkSync('/proc/self/ns/net'), ...hiddenPaths()]
+    return { files: [{ path: commands.fileName, content: '' }], command }
+  }
+  const name = language === 'python' ? 'probe.py' : 'probe.js'
+  return { files: [{ path: name, content: source(`./${name}`) }], args: [String(port), ...hiddenPaths()] }
+}
+
+/** Compiles and runs the smallest program of a language without a bootstrap; null for the others. */
+async function probeTools(
+  { language, commands, ...rest }: Runtime,
+  tier: Isolation,
+  run: RunProbe,
+): Promise<Check | null> {
+  if (commands === undefined) return null
+  const request = executionRequestSchema.parse({
+    language,
+    files: [{ path: commands.fileName, content: commands.probe }],
+    limits: { wallMs: 20_000 },
+    isolation: tier,
+  })
+  const { outcome, stderr, message = '' } = await run({ language, commands, ...rest }, request)
+  const detail = outcome === 'ok' ? 'a program was built and ran' : `${outcome}: ${message}${stderr}`.slice(0, 1000)
+  return { name: `${language}: tools`, passed: outcome === 'ok', detail }
+}
+
 function parseJson(text: string): unknown {
   try {
     return JSON.parse(text)
@@ -120,14 +157,16 @@ function parseJson(text: string): unknown {
   }
 }
 
-/** PWD is set by bubblewrap, the rest is the runtime's own short list. */
+/** Set by bubblewrap or by the shell that starts a program; the rest is the runtime's own short list. */
+const OF_SHELLS = ['PWD', 'OLDPWD', 'SHLVL', '_']
+
 function judge(report: ProbeReport, environment: readonly string[], filtered: boolean): Check[] {
   const check = (name: string, passed: boolean, detail: unknown): Check => ({
     name,
     passed,
     detail: typeof detail === 'string' ? detail : JSON.stringify(detail),
   })
-  const allowed = new Set([...environment, 'PWD'])
+  const allowed = new Set([...environment, ...OF_SHELLS])
   const extra = report.environment.filter((name) => !allowed.has(name))
   return [
     check('start', true, 'a program ran in the sandbox'),

@@ -36,8 +36,9 @@ function writeFrame(kind, payload = alloc(0)) {
   writeAll(CHANNEL, frame)
 }
 
-/** Reads the first frame and closes what the runner's own launcher had left open. */
+/** Says that this process is up, reads the first frame and closes what the runner's own launcher had left open. */
 function begin() {
+  writeAll(CHANNEL, from('U'))
   const init = JSON.parse(readFrame().payload.toString('utf8'))
   for (const descriptor of init.closeFds) {
     try {

@@ -10,7 +10,7 @@ import posix
 import sys
 
 import _sitebuiltins
-from channel import read_frame, settle_in, write_frame
+from channel import announce, read_frame, settle_in, write_frame
 from codec import NotPlain, decode, encode, parse
 
 FOLDER = "/tmp/work/"
@@ -196,12 +196,32 @@ def serve(namespace, names):
         write_frame(*frame)
 
 
+def become(command):
+    """Runs another program in place of this one; the channel is closed by that."""
+    program = command[0]
+    folders = [""] if "/" in program else [folder + "/" for folder in posix.environ[b"PATH"].decode().split(":")]
+    reason = None
+    for folder in folders:
+        try:
+            posix.execve(folder + program, command, posix.environ)
+        except FileNotFoundError as error:
+            reason = reason or error
+        except OSError as error:
+            reason = error
+    # The statuses of a shell for a program that is not there, and for one that is no program.
+    print("%s: %s" % (program, reason.strerror if reason else "not found"), file=sys.stderr, flush=True)
+    posix._exit(127 if type(reason) is FileNotFoundError else 126)
+
+
 def main():
     init = parse(read_frame()[1].decode("utf-8"))
     settle_in(init)
     builtins.exit = _sitebuiltins.Quitter("exit", "Ctrl-D (i.e. EOF)")
     builtins.quit = _sitebuiltins.Quitter("quit", "Ctrl-D (i.e. EOF)")
     write_files(init["files"])
+    if init.get("command"):
+        write_frame(b"S")
+        become(init["command"])
     path = FOLDER + init["entry"]
     sys.path[0] = path[: path.rindex("/")]
     sys.path.extend(init["sitePaths"])
@@ -217,4 +237,5 @@ def main():
 
 
 if __name__ == "__main__":
+    announce()
     main()

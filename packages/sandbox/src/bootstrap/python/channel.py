@@ -32,6 +32,11 @@ def write_frame(kind, payload=b""):
     write_all(CHANNEL, kind + len(payload).to_bytes(4, "big") + payload)
 
 
+def announce():
+    """Says that this process is up and waits for its first frame. A fork has been waited for already."""
+    write_all(CHANNEL, b"U")
+
+
 def settle_in(init):
     """Applies the limits and closes what the runner's own launcher had left open."""
     import resource

@@ -9,7 +9,7 @@ import posix
 import sys
 
 from _json import encode_basestring_ascii as quote
-from channel import read_frame, settle_in, write_all, write_frame
+from channel import announce, read_frame, settle_in, write_all, write_frame
 from codec import NotPlain, decode, encode, parse
 from prelude import needed
 
@@ -170,4 +170,5 @@ def main():
 
 
 if __name__ == "__main__":
+    announce()
     main()

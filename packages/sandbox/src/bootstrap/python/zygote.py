@@ -75,11 +75,14 @@ def mount(kind, target, flags, options=None):
     )
 
 
-def connect(kind, ticket):
+def connect():
     link = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
     link.connect(LINK)
-    link.send(kind.encode() + ticket.encode())
     return link.detach()
+
+
+def greet(links, kind, request):
+    posix.write(links[kind], kind.encode() + request["ticket"].encode())
 
 
 def raise_loopback():
@@ -138,7 +141,9 @@ def split():
 def enter(request, shut):
     """Shuts this process in and waits to be told that it is in its cgroup. Returns the bootstrap to run."""
     kinds = request["kinds"]
-    links = {kind: connect(kind, request["ticket"]) for kind in kinds}
+    links = {kind: connect() for kind in kinds}
+    for kind in kinds[1:]:
+        greet(links, kind, request)
     try:
         write_to("/proc/self/setgroups", "deny")
         write_to("/proc/self/uid_map", SELF)
@@ -150,6 +155,8 @@ def enter(request, shut):
         mount("proc", "/proc", RDONLY | NOSUID | NODEV | NOEXEC)
         posix.mkdir("/tmp/work", 0o755)
         posix.chdir("/tmp/work")
+        # The channel is the first of them; its greeting says that the working folder is there.
+        greet(links, kinds[0], request)
         if posix.read(links["c"], 1) != b"g" or posix.read(shut, 1) != b"":
             posix._exit(1)
         checked("unshare", libc.unshare(NEW_CGROUP))
