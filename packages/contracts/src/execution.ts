@@ -207,7 +207,7 @@ export const executionRequestSchema = z
   })
   .refine(({ language, checks }) => checks.length === 0 || isChecked(language), {
     path: ['checks'],
-    error: `checks call functions, which is possible in ${checkedLanguageSchema.options.join(' and ')} only`,
+    error: `checks call functions, which is possible in ${checkedLanguageSchema.options.join(', ')} only`,
   })
   .refine(fitOnDisk, { path: ['files'], error: 'they take more than limits.diskBytes' })
   .refine(({ artifacts, checks }) => artifacts.length === 0 || checks.length === 0, {
