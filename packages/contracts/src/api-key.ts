@@ -32,3 +32,20 @@ export const configuredKeySchema = z.strictObject({
   cache: cacheDefaultsSchema.optional(),
 })
 export type ConfiguredKey = z.infer<typeof configuredKeySchema>
+
+const amount = (what: string) => z.int().min(0).max(Number.MAX_SAFE_INTEGER).optional().describe(what)
+
+/** Hard limits of a key or of a tenant; what is absent is not limited, and 0 allows nothing. */
+export const spendLimitsSchema = z.strictObject({
+  requestsPerMinute: amount('Completions and executions within any 60 s'),
+  tokensPerMinute: amount(
+    'Tokens within any 60 s, prompt and completion; those of answers under way count as reserved',
+  ),
+  concurrentGenerations: amount('Completions under way at once'),
+  concurrentExecutions: amount('Executions waiting or running at once'),
+  tokensPerDay: amount('Tokens since midnight UTC'),
+  microUsdPerDay: amount('Millionths of a US dollar since midnight UTC'),
+  tokensTotal: amount('Tokens ever'),
+  microUsdTotal: amount('Millionths of a US dollar ever'),
+})
+export type SpendLimits = z.infer<typeof spendLimitsSchema>
