@@ -1,223 +1,149 @@
 import { redis } from '@loopgate/testkit/redis'
-import { answerJson, beginStream, type ScratchCall } from '@loopgate/testkit/scratch-upstream'
-import { LoopgateError } from '@loopgate/service-kit'
 import * as fc from 'fast-check'
 import t from 'tap'
-import { bench, call, chunk, chunksOf, dataOf, documentOf, event, read } from './kit.ts'
-import { onNetwork, until } from './net-kit.ts'
+import { type Caller, createCaller } from './histories/callers.ts'
+import { history, isQuiet, type Step } from './histories/commands.ts'
+import { createSites } from './histories/sites.ts'
+import { createModel, serialIn } from './histories/upstream.ts'
+import { bench, call } from './kit.ts'
+import { until } from './net-kit.ts'
 
 /*
- * Random histories of two replicas over one Redis: callers join and leave, the upstream is slow,
- * ends, refuses or breaks, replicas lose each other, leases lapse, entries go. The model knows what
- * each upstream call has said.
+ * Random histories of two replicas over one Redis: callers join, read slowly and leave; the upstream is
+ * slow, ends, refuses, fails or breaks; replicas lose each other and die; leases lapse, the cache is
+ * purged and expires. The model knows what each upstream call has said.
  */
-type Command =
-  | { readonly type: 'join'; readonly at: number; readonly key: number; readonly stream: boolean }
-  | { readonly type: 'leave' | 'chunk' | 'end' | 'refuse' | 'break'; readonly which: number }
-  | { readonly type: 'cut'; readonly at: number }
-  | { readonly type: 'lapse' }
-  | { readonly type: 'forget' }
-type Step = Command & { readonly pause: number }
-
-const pick = fc.nat({ max: 7 })
-const step: fc.Arbitrary<Step> = fc
-  .record({
-    command: fc.oneof(
-      {
-        weight: 6,
-        arbitrary: fc.record({
-          type: fc.constant('join' as const),
-          at: fc.nat(1),
-          key: fc.nat(1),
-          stream: fc.boolean(),
-        }),
-      },
-      { weight: 2, arbitrary: fc.record({ type: fc.constant('leave' as const), which: pick }) },
-      { weight: 4, arbitrary: fc.record({ type: fc.constant('chunk' as const), which: pick }) },
-      { weight: 2, arbitrary: fc.record({ type: fc.constant('end' as const), which: pick }) },
-      { weight: 1, arbitrary: fc.record({ type: fc.constantFrom('refuse' as const, 'break' as const), which: pick }) },
-      { weight: 1, arbitrary: fc.record({ type: fc.constant('cut' as const), at: fc.nat(1) }) },
-      { weight: 1, arbitrary: fc.record({ type: fc.constantFrom('lapse' as const, 'forget' as const) }) },
-    ),
-    // Turns of the event loop before the next command: none, a few, or enough to come to rest.
-    pause: fc.constantFrom(0, 1, 3, 10, 40),
-  })
-  .map(({ command, pause }) => ({ ...command, pause }))
-
-/** What the model knows of an upstream call. */
-type Said = {
-  readonly call: ScratchCall
-  readonly question: number
-  text: string
-  state: 'open' | 'whole' | 'failed' | 'left'
-}
-
-type Outcome = { readonly content: string } | { readonly failed: string }
+const HISTORIES = 200
 
 t.test('two replicas keep their promises in any history', async (t) => {
   const store = await redis(t)
-  const calls: Said[] = []
-  const { generations, replica } = await bench(
-    t,
-    (call) => {
-      const question = Number(call.body['seed'])
-      const said: Said = { call, question, text: `${question}#${call.serial}`, state: 'open' }
-      calls.push(said)
-      void call.abandoned.then(() => (said.state = said.state === 'open' ? 'left' : said.state))
-    },
-    { redis: store, memoryBytes: 0, redisTimeoutMs: 10_000 },
-  )
-  const sites = [await onNetwork(t, generations), await onNetwork(t, replica().generations)]
+  let now = 0
+  const model = createModel(() => now)
+  const { replica, server } = await bench(t, (call) => model.answer(call), {
+    redis: store,
+    memoryBytes: 0,
+    redisTimeoutMs: 10_000,
+  })
+  const sites = await createSites(t, { replica, redisUrl: store.url, upstreamUrl: server.url }, 2)
   let questions = 0
 
   const flights = () => store.client.keys(`${store.keyPrefix}:gen:*:flight`)
   const entries = async () =>
     (await store.client.keys(`${store.keyPrefix}:gen:*`)).filter((key) => /:entry:\d+$/.test(key))
 
-  await fc.assert(
-    fc.asyncProperty(fc.array(step, { minLength: 3, maxLength: 18 }), async (history) => {
-      questions += 2
-      const base = questions
-      const known = new Map<number, number>()
-      const tokens = new Map<string, bigint>()
-      const callers: {
-        leave: () => void
-        left: boolean
-        question: number
-        since: number
-        outcome: Promise<Outcome>
-      }[] = []
-      let now = 0
+  /** Runs a history to its end and checks what everybody came away with. */
+  async function run(steps: Step[]): Promise<void> {
+    questions += 2
+    const base = questions
+    // A purge reaches the other replica within a second: it must not trouble the next history.
+    const tenant = `tenant-${base}`
+    const callers: Caller[] = []
+    /** Failures that some caller has been told, by the step in which it was. */
+    const told = new Map<number, number>()
+    const purged = [0, 0]
+    const seen = watchLeaders()
 
-      const join = (at: number, question: number, stream: boolean): void => {
-        const ticket = sites[at]!.generations.generate(call({ seed: question, stream }))
-        const gone = Promise.withResolvers<Outcome>()
-        const answer: Promise<Outcome> = read(ticket).then(
-          ({ text, content }) => {
-            if (!stream) return { content }
-            if (text.includes('"finish_reason":"error"')) {
-              if (text.includes('[DONE]')) throw new Error(`an error and [DONE]: ${text}`)
-              return { failed: dataOf(text).join('') }
-            }
-            if (!text.includes('[DONE]')) throw new Error(`a truncated success: ${text}`)
-            return { content }
-          },
-          (error: unknown) => {
-            if (error instanceof LoopgateError) return { failed: `${error.code} ${error.message}` }
-            throw error
-          },
-        )
-        const leave = (): void => {
-          ticket.leave()
-          gone.resolve({ failed: 'it left' })
-        }
-        const outcome = Promise.race([answer, gone.promise])
-        const one = { leave, left: false, question, since: now, outcome }
-        callers.push(one)
-        const note = (got: Outcome): void => {
-          const serial = 'failed' in got ? serialIn(got.failed) : null
-          if (serial !== null && !one.left && !known.has(serial)) known.set(serial, now)
-        }
-        void outcome.then(note)
+    for (const step of steps) {
+      now++
+      await take(step)
+      for (let turn = 0; turn < step.pause; turn++) await new Promise(setImmediate)
+      for (const key of await flights()) seen(key, await store.client.hmget(key, 'token', 'leader'))
+      for (const question of [base, base + 1]) {
+        const open = model.open(base).filter((said) => said.question === question)
+        if (isQuiet(steps) && open.length > 1) throw new Error(`two calls for one question: ${open.length}`)
       }
+    }
+    for (const { goOn } of callers) goOn()
+    let settled = false
+    const outcomes = Promise.all(callers.map(({ outcome }) => outcome)).finally(() => (settled = true))
+    await until(() => {
+      for (const said of model.open(base)) model.say(said, 'end')
+      return settled
+    })
+    for (const [index, outcome] of (await outcomes).entries()) {
+      const caller = callers[index]!
+      if (!caller.left) check(caller, outcome)
+    }
+    await checkStored()
 
-      const say = (said: Said | undefined, type: 'chunk' | 'end' | 'refuse' | 'break'): void => {
-        if (said === undefined || said.state !== 'open') return
-        const { response } = said.call
-        const streams = said.call.body['stream'] === true
-        const begun = response.headersSent
-        if (type === 'refuse') {
-          if (begun) return
-          said.state = 'failed'
-          return answerJson(said.call, 422, { message: `refused ${said.text}`, type: 'x', param: null, code: 'y' })
-        }
-        if (type === 'break') {
-          said.state = 'failed'
-          return void response.destroy()
-        }
-        if (!streams) {
-          if (type === 'chunk') return
-          said.state = 'whole'
-          return answerJson(said.call, 200, documentOf(said.text))
-        }
-        if (!begun) {
-          beginStream(said.call)
-          response.write(event(chunk({ content: said.text })))
-        }
-        if (type === 'chunk') {
-          said.text += '.'
-          response.write(event(chunk({ content: '.' })))
-        } else {
-          said.state = 'whole'
-          response.end(Buffer.concat(chunksOf([]).slice(-2)))
-        }
-      }
+    async function take(step: Step): Promise<void> {
+      if (step.type === 'join') join(step)
+      else if (step.type === 'leave') callers[step.which % Math.max(1, callers.length)]?.leave()
+      else if (step.type === 'cut') sites.at(step.at).cut()
+      else if (step.type === 'kill') {
+        const dead = callers.filter(({ at }) => at === step.at)
+        const started = sites.kill(step.at)
+        for (const { leave } of dead) leave()
+        await started
+      } else if (step.type === 'purge') {
+        await sites.at(step.at).generations.cache.purge(tenant)
+        purged[step.at] = now
+      } else if (step.type === 'lapse') for (const key of await flights()) await store.client.hset(key, 'until', '1')
+      else if (step.type === 'expire') for (const key of await entries()) await store.client.pexpire(key, 0)
+      else model.say(pick(step.which), step.type)
+    }
 
-      for (const { pause, ...command } of history) {
-        now++
-        if (command.type === 'join') join(command.at, base + command.key, command.stream)
-        else if (command.type === 'leave') {
-          const one = callers[command.which % Math.max(1, callers.length)]
-          if (one !== undefined) one.left = true
-          one?.leave()
-        } else if (command.type === 'cut') sites[command.at]!.cut()
-        else if (command.type === 'lapse') for (const key of await flights()) await store.client.hset(key, 'until', '1')
-        else if (command.type === 'forget') for (const key of await entries()) await store.client.del(key)
-        else {
-          const open = calls.filter(({ state, question }) => state === 'open' && question >= base)
-          say(open[command.which % Math.max(1, open.length)], command.type)
-        }
-        for (let turn = 0; turn < pause; turn++) await new Promise(setImmediate)
-        for (const key of await flights()) {
-          const token = BigInt((await store.client.hget(key, 'token')) ?? 0)
-          if (token < (tokens.get(key) ?? 0n)) throw new Error('a token fell')
-          tokens.set(key, token)
-        }
-        const quiet = !history.some(({ type }) => type === 'leave' || type === 'cut' || type === 'lapse')
-        for (const question of [base, base + 1]) {
-          const open = calls.filter((said) => said.question === question && said.state === 'open')
-          if (quiet && open.length > 1) throw new Error(`two calls for one question: ${open.length}`)
-        }
-      }
+    function join({ at, key, stream, slow }: Extract<Step, { type: 'join' }>): void {
+      const question = base + key
+      const ticket = sites.at(at).generations.generate(call({ seed: question, stream }, { tenant }))
+      const caller = createCaller(ticket, { at, question, since: now, stream, slow })
+      callers.push(caller)
+      note(caller).catch(() => {})
+    }
 
-      let settled = false
-      const all = Promise.all(callers.map(({ outcome }) => outcome)).finally(() => (settled = true))
-      await until(() => {
-        for (const said of calls) say(said, 'end')
-        return settled
-      })
-      for (const [index, got] of (await all).entries()) {
-        const { question, left, since } = callers[index]!
-        if (left) continue
-        if ('content' in got) {
-          const from = calls.find(({ call }) => call.serial === serialIn(got.content))
-          if (from?.question !== question) throw new Error(`${question} was answered with ${got.content}`)
-          if (from.state !== 'whole' || from.text !== got.content)
-            throw new Error(`cut: ${got.content} of ${from.text}`)
-        } else {
-          const serial = serialIn(got.failed)
-          const from = calls.find(({ call }) => call.serial === serial)
-          if (from !== undefined && from.question !== question) throw new Error(`the failure of another: ${got.failed}`)
-          if (serial !== null && since > (known.get(serial) ?? Infinity))
-            throw new Error(`a failed flight was joined: ${got.failed}`)
-        }
+    async function note(caller: Caller): Promise<void> {
+      const got = await caller.outcome
+      const serial = 'failed' in got ? serialIn(got.failed) : null
+      if (serial !== null && !caller.left && !told.has(serial)) told.set(serial, now)
+    }
+
+    function pick(which: number) {
+      const open = model.open(base)
+      return open[which % Math.max(1, open.length)]
+    }
+
+    function check({ at, question, since }: Caller, got: Awaited<Caller['outcome']>): void {
+      const serial = serialIn('content' in got ? got.content : got.failed)
+      const from = model.by(serial)
+      if (from !== undefined && from.question !== question) throw new Error(`of another key: ${JSON.stringify(got)}`)
+      if ('failed' in got) {
+        if (serial !== null && since > (told.get(serial) ?? Number.POSITIVE_INFINITY))
+          throw new Error(`a failed flight was joined: ${got.failed}`)
+        return
       }
-      for (const name of await entries()) {
-        const value = (await store.client.getBuffer(name))!.toString('latin1')
-        const serials = [...value.matchAll(/\d+#(\d+)/g)].map(([, serial]) => Number(serial))
-        const from = calls.find(({ call }) => serials.includes(call.serial))
-        if (from?.state !== 'whole') throw new Error('what is stored is no whole answer')
-        await store.client.del(name)
-      }
-      for (const name of await flights()) await store.client.del(name)
-    }),
-    { numRuns: 100 },
-  )
-  t.pass('a hundred histories')
+      if (from === undefined) throw new Error(`nobody said ${got.content}`)
+      if (from.state !== 'whole' || from.text !== got.content) throw new Error(`cut: ${got.content} of ${from.text}`)
+      const purgedAt = purged[at] ?? 0
+      if (since > purgedAt && from.began < purgedAt) throw new Error(`purged before it was asked: ${got.content}`)
+    }
+  }
+
+  /** What is stored is whole; and it goes, so that the next history begins anew. */
+  async function checkStored(): Promise<void> {
+    for (const name of await entries()) {
+      const value = (await store.client.getBuffer(name))?.toString('latin1') ?? ''
+      const serials = [...value.matchAll(/\d+#(\d+)/g)].map(([, serial]) => Number(serial))
+      if (model.by(serials[0] ?? null)?.state !== 'whole') throw new Error('what is stored is no whole answer')
+      await store.client.del(name)
+    }
+    for (const name of await flights()) await store.client.del(name)
+  }
+
+  const seed = Date.now() % 2 ** 31
+  t.comment(`${HISTORIES} histories, seed ${seed}`)
+  await fc.assert(fc.asyncProperty(history, run), { numRuns: HISTORIES, seed })
 })
 
-/** The upstream call that an answer or a failure comes from. */
-function serialIn(text: string): number | null {
-  const found = /\d+#(\d+)/.exec(text)
-  return found === null ? null : Number(found[1])
+/** Looks at the leads in Redis: tokens only grow, and no token has two leaders. */
+function watchLeaders() {
+  const tokens = new Map<string, bigint>()
+  const leaders = new Map<string, string>()
+  return (key: string, [token, leader]: readonly (string | null)[]): void => {
+    const number = BigInt(token ?? 0)
+    if (number < (tokens.get(key) ?? 0n)) throw new Error('a token fell')
+    tokens.set(key, number)
+    const name = `${key} ${token}`
+    if ((leaders.get(name) ?? leader) !== leader) throw new Error(`two leaders of one token: ${leader}`)
+    leaders.set(name, leader ?? '')
+  }
 }

@@ -27,16 +27,21 @@ export async function bench(t: Test, answer: (call: ScratchCall) => unknown, opt
   const server = await scratchUpstream(t, answer)
   const own = options.redis === undefined ? await redis(t) : null
   const store = options.redis ?? own
-  const replica = () => {
+  /** One more replica; `via` are other ways to the same Redis and upstream. */
+  const replica = (via: { readonly redisUrl?: string; readonly upstreamUrl?: string } = {}) => {
     const registry = createRegistry({ processMetrics: false })
     const deps = { clock: options.clock ?? systemClock, logger: createLogger('test', 'silent'), registry }
     const idleMs = options.idleMs ?? 30_000
-    const upstream = createUpstream(deps, { url: server.url, apiKey: new Secret('csk-test'), idleMs })
+    const upstream = createUpstream(deps, {
+      url: via.upstreamUrl ?? server.url,
+      apiKey: new Secret('csk-test'),
+      idleMs,
+    })
     const generations = createGenerations(
       { ...deps, upstream, peers: createPeers(deps) },
       {
         replicaId: newId('replica'),
-        redisUrl: store?.url ?? null,
+        redisUrl: via.redisUrl ?? store?.url ?? null,
         keyPrefix: store?.keyPrefix ?? 'none',
         ...(options.redisTimeoutMs !== undefined && { redisTimeoutMs: options.redisTimeoutMs }),
         ttlSeconds: options.ttlSeconds ?? 3600,
@@ -173,7 +178,7 @@ async function readAll({ content }: Generation): Promise<string> {
 export const dataOf = (stream: string): string[] =>
   stream.split('\n\n').flatMap((event) => (event.startsWith('data: ') ? [event.slice('data: '.length).trim()] : []))
 
-function contentOf(kind: 'document' | 'stream', bytes: string): string {
+export function contentOf(kind: 'document' | 'stream', bytes: string): string {
   if (kind === 'document') {
     const reply = JSON.parse(bytes) as { choices: { message: { content?: string } }[] }
     return reply.choices[0]?.message.content ?? ''
