@@ -1,16 +1,14 @@
-import type { ExecutionRequest, Isolation } from '@loopgate/contracts'
+import type { ExecutionRequest } from '@loopgate/contracts'
 import { systemClock, type Clock, type Logger } from '@loopgate/service-kit'
 import { runChecks } from './checker/run-checks.ts'
-import { createForkTier, type ForkTier } from './fork/create-fork-tier.ts'
-import { ALWAYS_ENFORCED, FORK_ENFORCED } from './jail/arguments.ts'
-import { startJail } from './jail/jail.ts'
 import type { SessionDeps } from './jail/session.ts'
 import type { Runtime } from './languages/runtime.ts'
 import { prepare, type Prepared } from './prepare.ts'
 import { faultResult, resultOf, type Ran } from './result.ts'
 import { runProgram } from './run-program.ts'
-import { probeSiblings } from './self-test/probe-siblings.ts'
 import { probeSandbox } from './self-test/probe-sandbox.ts'
+import type { Backend } from './tiers/backend.ts'
+import { createBackend } from './tiers/create-backend.ts'
 import type { ExecuteOptions, Sandbox, SandboxOptions, SandboxResult, SelfTestReport } from './types.ts'
 
 /**
@@ -22,81 +20,83 @@ export function createSandbox(deps: { logger: Logger; clock?: Clock }, options: 
   const clock = deps.clock ?? systemClock
   const tier = options.tier ?? 'process'
   const live = new Set<AbortController>()
-  let prepared: Prepared | null = null
-  let sessions: SessionDeps | null = null
-  let forks: ForkTier | null = null
+  let ready: { prepared: Prepared; backend: Backend; enforced: readonly string[] } | null = null
   let report: Promise<SelfTestReport> | null = null
-  let isReady = false
+  let isSound = false
   let counter = 0
 
   const test = async (): Promise<SelfTestReport> => {
+    const failed = (detail: string): SelfTestReport => ({
+      passed: false,
+      checks: [{ name: 'start', passed: false, detail }],
+      languages: [],
+      enforced: [],
+    })
+    let prepared: Prepared | null = null
     try {
-      const found = prepare(clock, options)
-      prepared = found
-      if (tier === 'fork') forks = await createForkTier(found, deps.logger, options.forksOfOne)
-      sessions = {
-        clock,
-        startJail: forks?.startJail ?? ((spec) => startJail(found.deps, spec)),
-        canStartDirectly: forks === null,
-      }
+      prepared = prepare(clock, options)
+      const backend = await createBackend(tier, prepared, { clock, logger: deps.logger }, options)
+      ready = { prepared, backend, enforced: enforcedBy(prepared, backend) }
     } catch (error) {
-      const detail = (error as Error).message
-      return { passed: false, checks: [{ name: 'start', passed: false, detail }], languages: [], enforced: [] }
+      await prepared?.close()
+      return failed((error as Error).message)
     }
     for (const refusal of prepared.refusals) deps.logger.warn({ refusal }, 'the sandbox does without something')
-    const enforced = enforcedBy(prepared, tier)
-    const tested = forks === null ? prepared : { ...prepared, runtimes: [forks.runtime] }
-    const probed = await probeSandbox(tested, tier, (runtime, request) =>
-      run(prepared, runtime, request, { executionId: 'self-test', signal: new AbortController().signal }),
+    const { backend, enforced } = ready
+    const { runtimes, sessions } = backend.around ?? { runtimes: backend.runtimes, sessions: undefined }
+    const probed = await probeSandbox(
+      { ...prepared, runtimes },
+      backend.around === undefined ? tier : 'process',
+      (runtime, request) => run(runtime, request, SELF_TEST, sessions),
     )
-    const siblings = forks === null || !probed.passed ? [] : await siblingsOf(prepared, sessions, forks)
-    const passed = probed.passed && siblings.every((check) => check.passed)
-    isReady = passed
-    const languages = passed ? probed.languages : []
-    return { passed, checks: [...probed.checks, ...siblings], languages, enforced }
+    const more = probed.passed ? await probeMore(backend) : []
+    isSound = probed.passed && more.every((check) => check.passed)
+    const languages =
+      backend.around === undefined
+        ? probed.languages
+        : backend.runtimes.map(({ language, version }) => ({ language, version }))
+    return { passed: isSound, checks: [...probed.checks, ...more], languages: isSound ? languages : [], enforced }
   }
 
-  const siblingsOf = async (found: Prepared, ready: SessionDeps, { runtime }: ForkTier) => {
+  const probeMore = async ({ probe }: Backend): Promise<SelfTestReport['checks']> => {
     try {
-      return await probeSiblings(ready, runtime, initOf(found, runtime))
+      return await probe((runtime, request) => run(runtime, request, SELF_TEST))
     } catch (error) {
-      return [{ name: 'siblings: start', passed: false, detail: (error as Error).message }]
+      return [{ name: `${tier}: start`, passed: false, detail: (error as Error).message }]
     }
   }
 
-  /** What every bootstrap is told. A server of forks has closed by itself what it was left. */
-  const initOf = ({ closeFds }: Prepared, { sitePaths }: Runtime) => ({
-    closeFds: tier === 'fork' ? [] : closeFds,
-    sitePaths,
-  })
-
   const run = async (
-    ready: Prepared | null,
     runtime: Runtime,
     request: ExecutionRequest,
-    { executionId, signal, onOutput }: ExecuteOptions,
+    { executionId, signal, onOutput, tenant }: ExecuteOptions,
+    otherSessions?: SessionDeps,
   ): Promise<SandboxResult> => {
-    if (ready === null || sessions === null) throw new Error('the sandbox is not prepared')
+    if (ready === null) throw new Error('the sandbox is not prepared')
     signal.throwIfAborted()
+    const { backend, enforced } = ready
+    const sessions = otherSessions ?? backend.sessionsOf(tenant ?? null)
     const abort = new AbortController()
     const stop = () => abort.abort(signal.reason)
     signal.addEventListener('abort', stop, { once: true })
     live.add(abort)
     const begunMs = clock.now()
     const id = `e${(counter += 1)}`
-    const init = initOf(ready, runtime)
+    const init = {
+      closeFds: otherSessions === undefined ? backend.closeFds : ready.prepared.closeFds,
+      sitePaths: runtime.sitePaths,
+    }
     try {
       const ran: Ran =
         request.checks.length > 0
           ? await runChecks(sessions, runtime, request, id, init, abort.signal)
           : await runProgram(sessions, runtime, request, id, init, { executionId, signal: abort.signal, onOutput })
       abort.signal.throwIfAborted()
-      return resultOf(ran, request, runtime, { tier, enforced: enforcedBy(ready, tier) }, executionId)
+      return resultOf(ran, request, runtime, { tier, enforced }, executionId)
     } catch (error) {
       abort.signal.throwIfAborted()
       deps.logger.error({ err: error, executionId }, 'an execution met a fault of the machine')
-      const held = { tier, enforced: enforcedBy(ready, tier) }
-      return faultResult(error as Error, request, runtime, held, executionId, clock.now() - begunMs)
+      return faultResult(error as Error, request, runtime, { tier, enforced }, executionId, clock.now() - begunMs)
     } finally {
       signal.removeEventListener('abort', stop)
       live.delete(abort)
@@ -107,24 +107,29 @@ export function createSandbox(deps: { logger: Logger; clock?: Clock }, options: 
     tier,
     selfTest: () => (report ??= test()),
     execute: async (request, execute) => {
-      if (!isReady) throw new Error('the self-test of the sandbox has not passed')
-      const runtime = prepared?.runtimes.find(({ language }) => language === request.language)
+      if (!isSound) throw new Error('the self-test of the sandbox has not passed')
+      const runtime = ready?.backend.runtimes.find(({ language }) => language === request.language)
       const known = (await report)?.languages.some(({ language }) => language === request.language)
       if (runtime === undefined || known !== true) throw new Error(`no sandbox for ${request.language} here`)
-      return run(prepared, runtime, request, execute)
+      return run(runtime, request, execute)
     },
     close: async () => {
-      isReady = false
+      isSound = false
       for (const abort of live) abort.abort(new Error('the sandbox is closing'))
       await report
       while (live.size > 0) await new Promise<void>((resolve) => void setImmediate(resolve))
-      await forks?.close()
-      await prepared?.close()
+      await ready?.backend.close()
+      await ready?.prepared.close()
     },
   }
 }
 
-function enforcedBy({ deps }: Prepared, tier: Isolation): string[] {
-  const always = tier === 'fork' ? FORK_ENFORCED : ALWAYS_ENFORCED
-  return [...always, 'rlimits', ...(deps.openFilter === null ? [] : ['seccomp']), ...deps.cgroups.enforced]
+const SELF_TEST: ExecuteOptions = {
+  executionId: 'self-test',
+  tenant: 'self-test',
+  signal: new AbortController().signal,
+}
+
+function enforcedBy({ deps }: Prepared, { enforced }: Backend): string[] {
+  return [...enforced, 'rlimits', ...(deps.openFilter === null ? [] : ['seccomp']), ...deps.cgroups.enforced]
 }

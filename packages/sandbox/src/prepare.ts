@@ -22,6 +22,8 @@ export type Prepared = {
   readonly refusals: readonly string[]
   /** Folder of this process that every sandbox sees, read-only, as BOOTSTRAP_FOLDER. */
   readonly folder: string
+  /** A path as the launcher reaches it: itself, or a copy. */
+  readonly reachable: (path: string) => string
   readonly close: () => Promise<void>
 }
 
@@ -66,6 +68,7 @@ export function prepare(clock: Clock, options: SandboxOptions): Prepared {
       closeFds: leakedDescriptors(),
       refusals,
       folder: staging.folder,
+      reachable: staging.reachable,
       close: async () => {
         await Promise.all(running)
         await chosen.backend.close()

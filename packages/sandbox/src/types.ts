@@ -27,6 +27,8 @@ export type OnOutput = (stream: OutputStream, bytes: Buffer) => void
 export type ExecuteOptions = {
   readonly executionId: string
   readonly signal: AbortSignal
+  /** Whose it is. Where processes serve several executions, only those of one tenant share one; without it none does. */
+  readonly tenant?: string | undefined
   readonly onOutput?: OnOutput | undefined
 }
 
@@ -49,6 +51,8 @@ export type SandboxOptions = {
   readonly tier?: Isolation | undefined
   /** Tier `fork`: executions of one server of forks before it is replaced. */
   readonly forksOfOne?: number | undefined
+  /** Tier `isolate`: executions of one process before it is replaced. */
+  readonly isolatesOfOne?: number | undefined
   /** The bubblewrap program, or the wrapper script that the set-up writes. Default: found on PATH. */
   readonly bwrapPath?: string | undefined
   /** A real Python interpreter, never a version manager's shim. Default: found in /usr/bin and /usr/local/bin. */

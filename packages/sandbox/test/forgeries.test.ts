@@ -1,7 +1,7 @@
 import type { ExecutionInput } from '@loopgate/contracts'
 import { humanEvalJs, humanEvalPython, multiplEJs } from '@loopgate/problems'
 import t from 'tap'
-import { inParallel, noJavascript, sandboxFor } from './support/sandbox.ts'
+import { inParallel, noJavascript, noPython, sandboxFor } from './support/sandbox.ts'
 
 // Each of these "passes" nearly every problem where tests share a process with the candidate, or where
 // the exit status is the verdict. SANDBOX_ALL=1 runs them over every problem instead of one in ten.
@@ -90,7 +90,7 @@ ${prompt}  return 7777777
 }
 
 for (const [name, forged] of Object.entries(FORGERIES)) {
-  const skip = name.startsWith('JavaScript') && noJavascript
+  const skip = name.startsWith('JavaScript') ? noJavascript : noPython
   t.test(`passes no problem: ${name}`, { skip }, async (t) => {
     await inParallel(forged, 4, async ({ name, request }) => {
       const { checks, outcome } = await run(request)
@@ -113,11 +113,11 @@ async function verdictOf(content: string, source = REFERENCE, language: 'python'
   return results[0]
 }
 
-t.test('the reference of the tricks below passes, so they fail for what they do', async (t) => {
+t.test('the reference of the tricks below passes, so they fail for what they do', { skip: noPython }, async (t) => {
   t.match(await verdictOf('def f(x):\n  return x * x'), { verdict: 'pass' })
 })
 
-t.test('a candidate cannot forge a verdict by what it writes, wherever it writes it', async (t) => {
+t.test('a candidate cannot forge a verdict by what it writes, wherever it writes it', { skip: noPython }, async (t) => {
   const report =
     '{"nonce":"00000000000000000000000000000000","candidateSha256":"0","checkId":"c","verdict":"pass","evidence":"","calls":2,"answered":2}'
   const tricks: Record<string, string> = {
@@ -181,7 +181,7 @@ def f(x):
   }
 })
 
-t.test('data that is malformed on purpose is a fail, and the checker survives it', async (t) => {
+t.test('data that is malformed on purpose is a fail, and the checker survives it', { skip: noPython }, async (t) => {
   const payloads = [
     '[',
     '["l"',
@@ -213,8 +213,11 @@ def f(x):
   }
 })
 
-t.test('the check program and the expected values are nowhere in the sandbox of the candidate', async (t) => {
-  const candidate = `
+t.test(
+  'the check program and the expected values are nowhere in the sandbox of the candidate',
+  { skip: noPython },
+  async (t) => {
+    const candidate = `
 import os
 def f(x):
     seen = b""
@@ -235,6 +238,7 @@ def f(x):
                     seen += memory.read(min(end - start, 64 << 20))
                 except (OSError, ValueError, OverflowError): pass
     return any("-".join([word, "CANARY"]).encode() in seen for word in ("ANSWER", "SOURCE"))`
-  const check = 'marker = "SOURCE-CANARY"\nassert f(1) == (False if "ANSWER-CANARY" else 0), "found"'
-  t.match(await verdictOf(candidate, check), { verdict: 'pass', evidence: '' })
-})
+    const check = 'marker = "SOURCE-CANARY"\nassert f(1) == (False if "ANSWER-CANARY" else 0), "found"'
+    t.match(await verdictOf(candidate, check), { verdict: 'pass', evidence: '' })
+  },
+)

@@ -19,7 +19,7 @@ export type Runner = {
 }
 
 /** Tiers that are tried; those whose self-test passes are offered. */
-const TIERS = ['process', 'fork'] as const
+const TIERS = ['process', 'fork', 'isolate'] as const
 
 /** How long a drained runner waits for the gateways to acknowledge its last results. */
 const LAST_RESULTS_MS = 5_000

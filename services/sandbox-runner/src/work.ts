@@ -75,6 +75,7 @@ export function createWork(deps: WorkDeps, options: WorkOptions): Work {
       result = await sandbox.execute(request, {
         executionId,
         signal: abort.signal,
+        tenant: frame.tenant,
         ...(relay !== undefined && { onOutput: relay.push }),
       })
     } catch (error) {

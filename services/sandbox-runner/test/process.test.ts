@@ -70,7 +70,7 @@ async function result(link: StubLink, leaseId: string) {
 
 t.test('a real runner runs Python, JavaScript and a check for the gateway', { skip }, async (t) => {
   const { link, hello } = await attached(t)
-  t.match(hello.info, { tiers: ['process', 'fork'], slots: 2, selfTest: { passed: true } })
+  t.match(hello.info, { tiers: ['process', 'fork', 'isolate'], slots: 2, selfTest: { passed: true } })
   link.send(execute('py', 'print(6 * 7)'))
   t.match(await result(link, 'py'), { outcome: 'ok', stdout: '42\n', runnerId: hello.info.runnerId })
   link.send(execute('js', 'x', { language: 'javascript', files: [{ path: 'a.js', content: 'console.log(6 * 7)' }] }))
@@ -78,6 +78,8 @@ t.test('a real runner runs Python, JavaScript and a check for the gateway', { sk
   const checks = [{ id: 'c', entryPoint: 'f', source: 'assert f(6) == 42' }]
   link.send(execute('fork', 'print(6 * 7)', { isolation: 'fork' }))
   t.match(await result(link, 'fork'), { outcome: 'ok', stdout: '42\n', isolation: { achieved: 'fork' } })
+  link.send(execute('isolate', 'console.log(6 * 7)', { isolation: 'isolate', language: 'javascript' }))
+  t.match(await result(link, 'isolate'), { outcome: 'ok', stdout: '42\n', isolation: { achieved: 'isolate' } })
   link.send(execute('check', 'def f(x):\n  return x * 7', { checks }))
   t.match(await result(link, 'check'), { outcome: 'ok', checks: [{ verdict: 'pass', calls: 1 }] })
 })

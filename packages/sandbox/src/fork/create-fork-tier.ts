@@ -1,19 +1,15 @@
-import type { Logger } from '@loopgate/service-kit'
-import type { Jail, JailSpec } from '../jail/jail.ts'
+import type { Clock, Logger } from '@loopgate/service-kit'
+import { FORK_ENFORCED } from '../jail/arguments.ts'
+import type { JailSpec } from '../jail/jail.ts'
 import { filterOpener } from '../jail/seccomp.ts'
 import type { Runtime } from '../languages/runtime.ts'
 import type { Prepared } from '../prepare.ts'
+import { probeSiblings } from '../self-test/probe-siblings.ts'
+import type { Backend } from '../tiers/backend.ts'
 import { createStaging } from '../toolchain/staging.ts'
 import { listenForForks } from './links.ts'
 import { startFork } from './start-fork.ts'
 import { createZygotes } from './zygotes.ts'
-
-/** What the tier `fork` has in place of a bubblewrap for each execution. */
-export type ForkTier = {
-  readonly runtime: Runtime
-  readonly startJail: (spec: JailSpec) => Jail
-  readonly close: () => Promise<void>
-}
 
 /**
  * Starts the server of forks of the first language that has one.
@@ -21,9 +17,9 @@ export type ForkTier = {
  */
 export async function createForkTier(
   prepared: Prepared,
-  logger: Logger,
+  { clock, logger }: { readonly clock: Clock; readonly logger: Logger },
   forksOfOne: number | undefined,
-): Promise<ForkTier> {
+): Promise<Backend> {
   const { deps: jail, folder } = prepared
   const runtime = prepared.runtimes.find(hasForkServer)
   if (runtime === undefined) throw new Error('the tier fork needs Python, which was not found')
@@ -35,9 +31,18 @@ export async function createForkTier(
   try {
     const links = await listenForForks(staging.folder, jail.identity)
     const zygotes = createZygotes({ jail, logger }, { runtime, link: staging.folder, openFilter, forksOfOne })
+    const sessions = {
+      clock,
+      canStartDirectly: false,
+      startJail: (spec: JailSpec) => startFork({ jail, links, zygotes }, spec),
+    }
     return {
-      runtime,
-      startJail: (spec) => startFork({ jail, links, zygotes }, spec),
+      runtimes: [runtime],
+      sessionsOf: () => sessions,
+      // A server of forks has closed by itself what it was left.
+      closeFds: [],
+      enforced: FORK_ENFORCED,
+      probe: () => probeSiblings(sessions, runtime, { closeFds: [], sitePaths: runtime.sitePaths }),
       close: async () => {
         await zygotes.close()
         links.close()

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import type { Socket } from 'node:net'
+import { createChannel } from '../jail/channel.ts'
 import { drained, emptied, exitStatus, signal } from '../jail/ending.ts'
 import type { Jail, JailDeps, JailEnd, JailSpec, KillReason } from '../jail/jail.ts'
 import { createOutputs } from '../jail/outputs.ts'
@@ -131,5 +132,13 @@ export function startFork({ jail: deps, links, zygotes }: ForkDeps, spec: JailSp
       warm: false,
     }
   })()
-  return { ready: Promise.resolve(), channel: channel.stream, record: record?.stream ?? null, started, ended, kill }
+  return {
+    ready: Promise.resolve(),
+    open: (handlers) => createChannel(channel.stream, handlers),
+    go: () => {},
+    record: record?.stream ?? null,
+    started,
+    ended,
+    kill,
+  }
 }

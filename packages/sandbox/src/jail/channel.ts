@@ -10,14 +10,17 @@ export type Frame = { readonly kind: string; readonly payload: Buffer }
 /** Framed messages with a bootstrap: a type byte, a big-endian u32 length, the payload. */
 export type Channel = { readonly send: (kind: string, payload: Buffer | string) => void }
 
+export type ChannelHandlers = {
+  readonly onFrame: (frame: Frame) => void
+  /** The peer broke the form of its frames; nothing more is read. */
+  readonly onFault: (reason: string) => void
+}
+
 /**
  * Reads frames until the first that breaks the form, which is reported once; nothing after it is read.
  * Peers are untrusted: a frame above MAX_FRAME_BYTES is refused by its header, before it is buffered.
  */
-export function createChannel(
-  socket: Duplex,
-  handlers: { onFrame: (frame: Frame) => void; onFault: (reason: string) => void },
-): Channel {
+export function createChannel(socket: Duplex, handlers: ChannelHandlers): Channel {
   let pending: Buffer[] = []
   let pendingBytes = 0
   let broken = false

@@ -1,4 +1,3 @@
-import type { Duplex, Readable } from 'node:stream'
 import type { Clock } from '@loopgate/service-kit'
 import type { CgroupBackend, CgroupLimits } from '../cgroups/types.ts'
 import type { Runtime, Role } from '../languages/runtime.ts'
@@ -6,6 +5,7 @@ import type { Bwrap } from '../toolchain/bwrap.ts'
 import type { Identity } from '../toolchain/identity.ts'
 import type { JailLimits, OnOutput } from '../types.ts'
 import type { JailFolders } from './arguments.ts'
+import { createChannel, type Channel, type ChannelHandlers } from './channel.ts'
 import { drained, emptied, exitOf, exitStatus, signal } from './ending.ts'
 import { launch } from './launch.ts'
 import { createOutputs, type OutputsEnd } from './outputs.ts'
@@ -35,10 +35,12 @@ export type JailEnd = OutputsEnd & {
 export type Jail = {
   /** Settles once it may be told what to run; never if it ends before. */
   readonly ready: Promise<void>
-  /** The bootstrap's descriptor 3. */
-  readonly channel: Duplex
+  /** Begins to read the bootstrap's descriptor 3; called once, as soon as it is ready. */
+  readonly open: (handlers: ChannelHandlers) => Channel
+  /** In place of `open` where there is no bootstrap: lets the program begin. */
+  readonly go: () => void
   /** Its descriptor 4, if asked for: the checker's verdict, or what a compiler made. */
-  readonly record: Readable | null
+  readonly record: { readonly on: (event: 'data', listener: (chunk: Buffer) => void) => unknown } | null
   /** Says that the bootstrap is up: from here on CPU time counts against the limit. */
   readonly started: () => void
   /** Settles when every process inside is dead and its output read. Never rejects. */
@@ -199,7 +201,15 @@ function bootJail(deps: JailDeps, boot: JailBoot, warm: boolean): BootedJail {
     used = use
     outputs = createOutputs(use.limits.outputBytes, () => kill('output'), use.onOutput)
     if (stdin !== null) stdin.end(use.stdin ?? '')
-    return { ready: ready.promise, channel, record, started, ended, kill }
+    return {
+      ready: ready.promise,
+      open: (handlers) => createChannel(channel, handlers),
+      go: () => void channel.end('\n'),
+      record,
+      started,
+      ended,
+      kill,
+    }
   }
   return { ready: ready.promise, use, kill, ended }
 }

@@ -1,6 +1,6 @@
 import type { SandboxFile } from '@loopgate/contracts'
 import type { Clock } from '@loopgate/service-kit'
-import { createChannel, type Channel, type Frame } from './channel.ts'
+import type { Channel, Frame } from './channel.ts'
 import type { Jail, JailEnd, JailSpec, KillReason } from './jail.ts'
 
 /** How a tier starts its jails. */
@@ -70,17 +70,13 @@ export function startSession(
     cancelWall()
     cancelWall = clock.after(wallMs, () => jail.kill('wall'))
   }
-  const hand = (channel: Channel) => {
+  const open = (): Channel | null => {
     if (spec.direct !== undefined) {
-      jail.channel.end('\n')
-      return onStart()
+      jail.go()
+      onStart()
+      return null
     }
-    const rlimits = spec.runtime.rlimits(spec.limits)
-    channel.send('I', JSON.stringify({ ...init, files: files.map((file) => file.path), rlimits }))
-    for (const file of files) channel.send('F', contentOf(file))
-  }
-  const opened = jail.ready.then(() => {
-    const channel = createChannel(jail.channel, {
+    const channel = jail.open({
       onFrame: (frame) => {
         if (startedMs === null && frame.kind === 'S') onStart()
         else if (frame.kind === 'D') farewell = readFarewell(frame.payload) ?? farewell
@@ -88,9 +84,12 @@ export function startSession(
       },
       onFault: handlers.onFault,
     })
-    hand(channel)
+    const rlimits = spec.runtime.rlimits(spec.limits)
+    channel.send('I', JSON.stringify({ ...init, files: files.map((file) => file.path), rlimits }))
+    for (const file of files) channel.send('F', contentOf(file))
     return channel
-  })
+  }
+  const opened = jail.ready.then(open)
   if (handlers.onRecord) jail.record?.on('data', handlers.onRecord)
   const ended = jail.ended.then((end): SessionEnd => {
     cancelWall()
@@ -103,11 +102,7 @@ export function startSession(
     }
   })
   // In order behind what it is told first.
-  const send: Channel['send'] = (kind, payload) =>
-    void opened.then((channel) => {
-      channel.send(kind, payload)
-      return channel
-    })
+  const send: Channel['send'] = (kind, payload) => void opened.then((channel) => channel?.send(kind, payload))
   return {
     channel: { send },
     kill: jail.kill,

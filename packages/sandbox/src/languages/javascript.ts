@@ -25,6 +25,8 @@ const LIMIT = [
   'exec "$@"',
 ].join(' && ')
 
+const VERSIONS = '`${process.version} ${process.versions.modules}`'
+
 /**
  * Copies the bootstraps into the staging folder and tells how to start Node.
  * @throws Error that says what is wrong with it
@@ -33,35 +35,41 @@ export function javascriptRuntime(path: string, staging: Staging, identity: Iden
   const program = realpathSync(path)
   interpreterOf(program)
   const source = staging.reachable(program)
-  const run = spawnSync(source, ['--version'], { ...identity, env: {}, cwd: '/', encoding: 'utf8' })
+  const run = spawnSync(source, ['-p', VERSIONS], { ...identity, env: {}, cwd: '/', encoding: 'utf8' })
   if (run.status !== 0) throw new Error(`${path} does not run: ${(run.error?.message ?? run.stderr).slice(0, 300)}`)
   const folder = join(staging.folder, 'javascript')
   mkdirSync(folder, { mode: 0o755 })
   for (const name of readdirSync(SOURCES)) copyFileSync(join(SOURCES, name), join(folder, name))
   const isSystems = source.startsWith('/usr/')
   const inside = isSystems ? source : INSIDE
+  const [version = '', abi = ''] = run.stdout.trim().replace(/^v/, '').split(' ')
+  const start = (limits: JailLimits, options: readonly string[]) => [
+    '/bin/sh',
+    '-c',
+    LIMIT,
+    'sh',
+    String(cpuSeconds(limits)),
+    String(Math.ceil(limits.diskBytes / 512)),
+    String(OPEN_FILES),
+    String(limits.processes + OWN_THREADS + SPARE_PROCESSES),
+    inside,
+    `--max-old-space-size=${heapMib(limits)}`,
+    ...options,
+  ]
   return {
     language: 'javascript',
-    version: run.stdout.trim().replace(/^v/, ''),
+    version,
+    node: { abi, start },
     binds: isSystems ? [] : [{ source, target: INSIDE }],
     env: COMMON_ENV,
-    argv: (role, limits) => [
-      '/bin/sh',
-      '-c',
-      LIMIT,
-      'sh',
-      String(cpuSeconds(limits)),
-      String(Math.ceil(limits.diskBytes / 512)),
-      String(OPEN_FILES),
-      String(limits.processes + OWN_THREADS + SPARE_PROCESSES),
-      inside,
-      // A call is answered on one thread: helpers of V8 cost a third of the start and share one core anyway.
-      ...(role === 'program' ? [] : ['--single-threaded']),
-      `--max-old-space-size=${heapMib(limits)}`,
-      '--experimental-vm-modules',
-      '--no-warnings',
-      `${BOOTSTRAP_FOLDER}/javascript/${role === 'check' ? 'checker' : 'candidate'}.cjs`,
-    ],
+    argv: (role, limits) =>
+      start(limits, [
+        // A call is answered on one thread: helpers of V8 cost a third of the start and share one core anyway.
+        ...(role === 'program' ? [] : ['--single-threaded']),
+        '--experimental-vm-modules',
+        '--no-warnings',
+        `${BOOTSTRAP_FOLDER}/javascript/${role === 'check' ? 'checker' : 'candidate'}.cjs`,
+      ]),
     // RLIMIT_AS is of no use: V8 reserves far more address space than it uses.
     rlimits: () => ({}),
     sitePaths: [],

@@ -31,6 +31,11 @@ export type Runtime = {
   readonly commands?: Commands
   /** How its server of forks is started, for the tier `fork`; absent where it has none. */
   readonly forkServer?: readonly string[]
+  /** Of a Node: its NODE_MODULE_VERSION, and how it is started with other options and another script. */
+  readonly node?: {
+    readonly abi: string
+    readonly start: (limits: JailLimits, options: readonly string[]) => readonly string[]
+  }
   /** Limits that the bootstrap sets on itself before anything of the candidate runs: RLIMIT name, soft, hard. */
   readonly rlimits: (limits: JailLimits) => Readonly<Record<string, readonly [number, number]>>
   /** More folders for imports. */

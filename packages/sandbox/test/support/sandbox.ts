@@ -27,6 +27,9 @@ export const TIER = isolationSchema.parse(process.env['SANDBOX_TEST_TIER'] ?? 'p
 /** Why a test of JavaScript is skipped, or false. */
 export const noJavascript = TIER === 'fork' ? 'the tier fork runs Python only' : false
 
+/** Why a test of Python is skipped, or false. */
+export const noPython = TIER === 'isolate' ? 'the tier isolate runs JavaScript and TypeScript only' : false
+
 /** Time enough on a loaded machine: what tells a hang is the CPU limit. */
 const PATIENT = { cpuMs: 4000, wallMs: 30_000 }
 
@@ -60,7 +63,7 @@ export async function readySandbox(
           ...input,
           limits: { ...PATIENT, ...input.limits },
         }),
-        { executionId: 'exec_test', signal },
+        { executionId: 'exec_test', tenant: 'test', signal },
       ),
   }
 }
