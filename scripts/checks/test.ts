@@ -2,7 +2,7 @@
 import { globSync, mkdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { startManaged } from '../stack/managed.ts'
-import { choosePort } from '../stack/ports.ts'
+import { createPorts } from '../stack/ports.ts'
 import { redisSpec } from '../stack/redis-process.ts'
 import { ROOT, run } from './run.ts'
 import { runStaticChecks } from './static.ts'
@@ -32,7 +32,7 @@ async function runTap(redisUrl: string): Promise<number> {
 mkdirSync(state, { recursive: true })
 const failedChecks = only.length > 0 ? [] : await runStaticChecks()
 
-const port = await choosePort('LOOPGATE_REDIS_PORT', 0, false)
+const port = await createPorts().choose('LOOPGATE_REDIS_PORT', 0, false)
 const given = process.env['LOOPGATE_TEST_REDIS_URL']
 const redis = given
   ? undefined

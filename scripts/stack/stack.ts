@@ -2,10 +2,11 @@ import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { removeDevFile, runningStack, writeDevFile, type DevFile } from './dev-file.ts'
+import { checkGivenRedis } from './given-redis.ts'
 import { holdFolder } from './hold.ts'
 import { localKeys } from './keys.ts'
 import { startManaged, type Managed, type ManagedEvents, type ProcessSpec } from './managed.ts'
-import { choosePort, StackError } from './ports.ts'
+import { createPorts, type Ports, StackError } from './ports.ts'
 import { redisSpec } from './redis-process.ts'
 import {
   baseEnv,
@@ -47,23 +48,28 @@ export type Stack = {
 export async function startStack(options: StackOptions): Promise<Stack> {
   const { stateFolder } = options
   mkdirSync(stateFolder, { recursive: true })
-  const release = await holdFolder(stateFolder)
-  if (release === null) {
+  const releaseFolder = await holdFolder(stateFolder)
+  if (releaseFolder === null) {
     throw new StackError(
       (await runningStack(stateFolder))
         ? 'Loopgate is already running from this folder: stop it first, or use it (see dev.json in its state folder).'
         : 'Loopgate is just being started or stopped from this folder: run the command again when that is done.',
     )
   }
+  const ports = createPorts()
+  const release = (): void => {
+    ports.release()
+    releaseFolder()
+  }
   try {
-    return await bringUp(options, release)
+    return await bringUp(options, ports, release)
   } catch (error) {
     release()
     throw error
   }
 }
 
-async function bringUp(options: StackOptions, release: () => void): Promise<Stack> {
+async function bringUp(options: StackOptions, ports: Ports, release: () => void): Promise<Stack> {
   const { stateFolder } = options
   const up: Managed[] = []
   const gaveUp = Promise.withResolvers<string>()
@@ -73,7 +79,7 @@ async function bringUp(options: StackOptions, release: () => void): Promise<Stac
     release()
   }
 
-  const layout = await plan(options)
+  const layout = await plan(options, ports)
   const dev = (): DevFile => ({
     gatewayUrl: gatewayUrl(layout),
     apiKey: layout.keys.apiKey,
@@ -98,18 +104,19 @@ async function bringUp(options: StackOptions, release: () => void): Promise<Stac
   return { dev, gaveUp: gaveUp.promise, stop }
 }
 
-async function plan({ strictPorts, cerebrasKey, stateFolder }: StackOptions): Promise<StackLayout> {
+async function plan({ strictPorts, cerebrasKey, stateFolder }: StackOptions, ports: Ports): Promise<StackLayout> {
   const keys = localKeys(stateFolder)
-  const simulatorPort = cerebrasKey === null ? await choosePort('LOOPGATE_SIM_PORT', 8081, strictPorts) : null
+  const simulatorPort = cerebrasKey === null ? await ports.choose('LOOPGATE_SIM_PORT', 8081, strictPorts) : null
   const given = process.env['LOOPGATE_REDIS_URL']
+  if (given) await checkGivenRedis(given)
   return {
     root: ROOT,
     stateFolder,
     keys,
-    gatewayPort: await choosePort('LOOPGATE_PORT', 8080, strictPorts),
+    gatewayPort: await ports.choose('LOOPGATE_PORT', 8080, strictPorts),
     simulatorPort,
-    workerPort: await choosePort('LOOPGATE_WORKER_PORT', 0, false),
-    redisUrl: given || `redis://127.0.0.1:${await choosePort('LOOPGATE_REDIS_PORT', 0, false)}`,
+    workerPort: await ports.choose('LOOPGATE_WORKER_PORT', 0, false),
+    redisUrl: given || `redis://127.0.0.1:${await ports.choose('LOOPGATE_REDIS_PORT', 0, false)}`,
     upstreamUrl:
       simulatorPort === null
         ? (process.env['LOOPGATE_UPSTREAM_URL'] ?? 'https://api.cerebras.ai')

@@ -1,18 +1,16 @@
-import { setTimeout as delay } from 'node:timers/promises'
 import t from 'tap'
 import type { Client } from '@loopgate/client'
+import { until } from '@loopgate/testkit/until'
 import { makeReport } from '../demo/report.ts'
 import { solve } from '../demo/solve.ts'
 import { fewProblems, foretoldGenerations, foretoldIterations, mostInFlight, testStack } from './test-stack.ts'
 
 /** Resolves once the first verdict of any loop is committed: the moment work is in full flight. */
-async function firstVerdict(client: Client): Promise<void> {
-  for (;;) {
+const firstVerdict = (client: Client): Promise<void> =>
+  until(async () => {
     const { loops } = await client.loops.list({ limit: 50 })
-    if (loops.some(({ counts }) => counts.iterations > 0)) return
-    await delay(10)
-  }
-}
+    return loops.some(({ counts }) => counts.iterations > 0)
+  }, 60_000)
 
 for (const victim of ['sandbox-runner', 'loop-worker'] as const) {
   t.test(`a ${victim} killed in full flight changes nothing of what is solved`, async (t) => {

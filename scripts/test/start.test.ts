@@ -1,10 +1,11 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, readFileSync } from 'node:fs'
-import { createServer, type AddressInfo } from 'node:net'
+import { connect, createServer, type AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import { freePort, privateRedis } from '@loopgate/testkit/redis'
 import { removeSpawnHook } from '@loopgate/testkit/untouched-spawn'
 import t from 'tap'
 import type { DevFile } from '../stack/dev-file.ts'
@@ -80,6 +81,30 @@ for (const signal of ['SIGINT', 'SIGKILL'] as const) {
     }
   })
 }
+
+t.test('a Redis that cannot be used is told at once, without its password', async (t) => {
+  const { port } = await privateRedis(t)
+  const lock = connect(port, '127.0.0.1', () => lock.write('CONFIG SET requirepass another\r\n'))
+  await once(lock, 'data')
+  lock.destroy()
+  const nowhere = await freePort()
+  const mute = createServer((socket) => socket.end('HTTP/1.1 400 Bad Request\r\n\r\n')).listen(0, '127.0.0.1')
+  t.teardown(() => mute.close())
+  await once(mute, 'listening')
+  for (const [url, said] of [
+    [`redis://127.0.0.1:${nowhere}`, `there is no Redis at 127.0.0.1:${nowhere} (ECONNREFUSED)`],
+    [`redis://:s3cret@127.0.0.1:${port}`, `the Redis at 127.0.0.1:${port} refuses: WRONGPASS`],
+    [`redis://127.0.0.1:${(mute.address() as AddressInfo).port}`, 'is no Redis'],
+    ['s3cret@nowhere', 'not a URL of the form redis://host:port'],
+  ] as const) {
+    const { child, output } = npmStart(testFolder(t), { LOOPGATE_REDIS_URL: url })
+    await once(child, 'close')
+    t.equal(child.exitCode, 1)
+    t.ok(output().includes(`LOOPGATE_REDIS_URL`) && output().includes(said), output())
+    t.notMatch(output(), 's3cret')
+    t.notMatch(output(), /logs|not ready/, 'nothing was started')
+  }
+})
 
 t.test('of two stacks started at once from one folder one comes up, and the other says why it does not', async (t) => {
   const folder = testFolder(t)

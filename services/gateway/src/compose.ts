@@ -110,7 +110,7 @@ function composeLoops(
   const keyPrefix = config.LOOPGATE_KEY_PREFIX
   const store = createLoopStore({ redis, clock }, { keyPrefix })
   const producer = createSliceProducer({ redis, logger }, { keyPrefix })
-  observeLoops(registry, store, logger)
+  observeLoops(registry, { store, clock, logger })
   return {
     store,
     enqueue: producer.enqueue,

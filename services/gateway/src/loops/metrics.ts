@@ -1,24 +1,37 @@
 import type { LoopStats, LoopStore } from '@loopgate/loop-store'
-import { Counter, type Logger, type Registry } from '@loopgate/service-kit'
+import { type Clock, Counter, type Logger, type Registry } from '@loopgate/service-kit'
+
+/** Longest wait of a scrape for Redis, which answers within a few ms unless it is in trouble. */
+const PATIENCE_MS = 200
 
 type Series = { readonly labels: Readonly<Record<string, string>>; readonly value: number }
 
 /**
  * Totals of loops as the store keeps them, read when somebody scrapes: workers commit iterations,
- * and the gateway is where metrics are looked for. Every replica shows the same totals. While
- * Redis is away the latest known ones stand.
+ * and the gateway is where metrics are looked for. Every replica shows the same totals. While Redis is
+ * slow or away the latest known ones stand, and no scrape waits for it.
  */
-export function observeLoops(registry: Registry, store: LoopStore, logger: Logger): void {
+export function observeLoops(
+  registry: Registry,
+  { store, clock, logger }: { store: Pick<LoopStore, 'stats'>; clock: Clock; logger: Logger },
+): void {
   let known: LoopStats | null = null
-  let reading: Promise<void> | null = null
+  let reading: Promise<unknown> | null = null
   let failing = false
 
-  // One read serves all metrics of a scrape, and all scrapes that come while it is under way.
-  const refresh = (): Promise<void> => {
-    reading ??= read().finally(() => {
-      reading = null
-    })
-    return reading
+  // One read serves all metrics of a scrape, and all scrapes that come while it is under way: whoever
+  // comes when it has been waited for already goes on at once.
+  const refresh = async (): Promise<void> => {
+    if (reading === null) {
+      const { promise: patience, resolve: lose } = Promise.withResolvers<void>()
+      const cancel = clock.after(PATIENCE_MS, lose)
+      const done = read().finally(() => {
+        cancel()
+        reading = null
+      })
+      reading = Promise.race([done, patience])
+    }
+    if (!failing) await reading
   }
   const read = async (): Promise<void> => {
     try {
