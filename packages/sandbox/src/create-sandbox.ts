@@ -51,6 +51,7 @@ export function createSandbox(deps: { logger: Logger; clock?: Clock }, options: 
     )
     const more = probed.passed ? await probeMore(backend) : []
     isSound = probed.passed && more.every((check) => check.passed)
+    if (isSound) backend.onSound?.()
     const languages =
       backend.around === undefined
         ? probed.languages

@@ -1,4 +1,5 @@
 export { createSandbox } from './create-sandbox.ts'
+export { customLanguageSchema } from './languages/generic.ts'
 export { candidateSha256 } from './candidate-hash.ts'
 export type {
   ExecuteOptions,

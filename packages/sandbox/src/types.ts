@@ -8,6 +8,7 @@ import type {
 } from '@loopgate/contracts'
 
 import type { CustomLanguage } from './languages/generic.ts'
+import type { WarmOptions } from './warm/pools.ts'
 
 /** What a sandbox says of an execution; the runner adds who ran it and how long it waited for a slot. */
 export type SandboxResult = Omit<ExecutionResult, 'runnerId' | 'queueMs'>
@@ -59,6 +60,8 @@ export type SandboxOptions = {
   readonly pythonPath?: string | undefined
   /** Default: the Node that runs this process. */
   readonly nodePath?: string | undefined
+  /** Tier `process`: sandboxes of Python and JavaScript that are started ahead. Default: none. */
+  readonly warm?: WarmOptions | undefined
   /** Languages beyond ours; `python` and `javascript` are not to be named. */
   readonly languages?: readonly CustomLanguage[] | undefined
   /** User that starts bubblewrap when this process is root; otherwise it is started as this process's own. */

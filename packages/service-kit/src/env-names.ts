@@ -78,6 +78,21 @@ export const ENV_NAMES: Readonly<Record<string, EnvName>> = {
   LOOPGATE_STALL_MS: { used: 'loop-worker', default: '10000', text: 'How long a dead worker keeps its slice' },
   LOOPGATE_RUNNER_ID: { used: 'sandbox-runner', default: 'host name and a random part', text: 'Name of the runner' },
   LOOPGATE_RUNNER_SLOTS: { used: 'sandbox-runner', default: 'twice the cores', text: 'Executions that run at once' },
+  LOOPGATE_RUNNER_LANGUAGES: {
+    used: 'sandbox-runner',
+    default: 'none',
+    text: 'Languages beyond the built-in ones: a JSON array, or the path of a file that holds one (see operating.md)',
+  },
+  LOOPGATE_RUNNER_WARM_MIN: {
+    used: 'sandbox-runner',
+    default: '1',
+    text: 'Sandboxes of Python and of JavaScript, with default limits, that always wait',
+  },
+  LOOPGATE_RUNNER_WARM_MAX: {
+    used: 'sandbox-runner',
+    default: 'four times the cores',
+    text: 'Sandboxes that may wait altogether; 0 starts none ahead',
+  },
   LOOPGATE_RUNNER_UID: {
     used: 'sandbox-runner',
     default: '65534',

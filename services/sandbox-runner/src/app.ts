@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os'
 import { CLOSE_CODES, type RunnerInfo } from '@loopgate/contracts'
 import { createSandbox, type Sandbox, type SandboxOptions } from '@loopgate/sandbox'
 import { systemClock, type Clock, type Logger } from '@loopgate/service-kit'
@@ -38,6 +39,14 @@ export function createRunner(deps: {
     pythonPath: config.LOOPGATE_PYTHON_PATH,
     nodePath: config.LOOPGATE_NODE_PATH,
     launcherUid: config.LOOPGATE_RUNNER_UID,
+    languages: config.LOOPGATE_RUNNER_LANGUAGES,
+    ...(config.LOOPGATE_RUNNER_WARM_MAX > 0 && {
+      warm: {
+        floor: config.LOOPGATE_RUNNER_WARM_MIN,
+        ceiling: config.LOOPGATE_RUNNER_WARM_MAX,
+        cores: availableParallelism(),
+      },
+    }),
   }
   const sandboxes = deps.sandboxes ?? TIERS.map((tier) => createSandbox({ logger, clock }, { ...options, tier }))
   const tiers = createTiers(logger, sandboxes)

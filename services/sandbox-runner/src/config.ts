@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { availableParallelism, hostname } from 'node:os'
 import { envInt, loadConfig, logLevelSchema, secretSchema } from '@loopgate/service-kit'
 import { z } from 'zod'
+import { languagesSetting } from './languages-setting.ts'
 
 const pathSchema = z.string().startsWith('/', 'expected an absolute path')
 
@@ -15,6 +16,9 @@ const configSchema = z.object({
     .default(() => `${hostname().slice(0, 60)}-${randomBytes(4).toString('hex')}`),
   // Twice the cores: while one sandbox waits for the kernel another computes.
   LOOPGATE_RUNNER_SLOTS: envInt(1, 1024).default(() => availableParallelism() * 2),
+  LOOPGATE_RUNNER_LANGUAGES: languagesSetting,
+  LOOPGATE_RUNNER_WARM_MIN: envInt(0, 64).default(1),
+  LOOPGATE_RUNNER_WARM_MAX: envInt(0, 1024).default(() => availableParallelism() * 4),
   LOOPGATE_RUNNER_UID: envInt(1, 2 ** 31 - 1).default(65_534),
   LOOPGATE_BWRAP_PATH: pathSchema.optional(),
   LOOPGATE_PYTHON_PATH: pathSchema.optional(),

@@ -87,7 +87,7 @@ type JailUse = {
 export type JailSpec = JailBoot & JailUse
 
 /** A sandbox that comes up and then waits for what it is to run. */
-type BootedJail = {
+export type BootedJail = {
   readonly ready: Promise<void>
   /** Hands it its one program. @throws Error if the system refuses its limits; it is then to be killed */
   readonly use: (use: JailUse) => Jail
@@ -119,7 +119,7 @@ function cgroupLimits(runtime: Runtime, limits: JailLimits): CgroupLimits {
  * its init goes into the cgroup, then it goes on and starts the bootstrap.
  * @throws Error if the process or the cgroup cannot be made
  */
-function bootJail(deps: JailDeps, boot: JailBoot, warm: boolean): BootedJail {
+export function bootJail(deps: JailDeps, boot: JailBoot, warm: boolean): BootedJail {
   const cgroup = deps.cgroups.create(boot.id, cgroupLimits(boot.runtime, boot.limits))
   const { child, stdin, stdout, stderr, channel, record, info, block } = launch(deps, boot, cgroup)
   let reason: KillReason | null = null

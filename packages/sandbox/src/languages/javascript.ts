@@ -72,6 +72,8 @@ export function javascriptRuntime(path: string, staging: Staging, identity: Iden
       ]),
     // RLIMIT_AS is of no use: V8 reserves far more address space than it uses.
     rlimits: () => ({}),
+    // All that its command line says.
+    fixedLimits: (limits) => [limits.memoryBytes, limits.processes, limits.diskBytes, cpuSeconds(limits)],
     sitePaths: [],
     ownProcesses: OWN_THREADS,
   }

@@ -74,6 +74,8 @@ export function pythonRuntime(path: string | undefined, staging: Staging): Runti
       NPROC: [limits.processes + SPARE_PROCESSES, limits.processes + SPARE_PROCESSES],
       AS: [limits.memoryBytes, limits.memoryBytes],
     }),
+    // Its tmpfs; the rest is set when it is told what to run.
+    fixedLimits: ({ diskBytes }) => [diskBytes],
     sitePaths: placed.sites,
     ownProcesses: 0,
   }

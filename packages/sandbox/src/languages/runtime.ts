@@ -36,6 +36,11 @@ export type Runtime = {
     readonly abi: string
     readonly start: (limits: JailLimits, options: readonly string[]) => readonly string[]
   }
+  /**
+   * Limits that its start fixes: a sandbox that was started ahead serves an execution only if they are its own.
+   * Absent where sandboxes are not started ahead.
+   */
+  readonly fixedLimits?: (limits: JailLimits) => readonly number[]
   /** Limits that the bootstrap sets on itself before anything of the candidate runs: RLIMIT name, soft, hard. */
   readonly rlimits: (limits: JailLimits) => Readonly<Record<string, readonly [number, number]>>
   /** More folders for imports. */

@@ -18,5 +18,7 @@ export type Backend = {
   readonly probe: (
     run: (runtime: Runtime, request: ExecutionRequest) => Promise<SandboxResult>,
   ) => Promise<SelfTestReport['checks']>
+  /** Called once the self-test has passed: from now on it may start what is not asked for yet. */
+  readonly onSound?: () => void
   readonly close: () => Promise<void>
 }

@@ -24,6 +24,10 @@ export const logger = createLogger('test', 'silent')
  */
 export const TIER = isolationSchema.parse(process.env['SANDBOX_TEST_TIER'] ?? 'process')
 
+/** Whether the same is run over sandboxes that were started ahead, as test/warm/ does. */
+export const WARM = process.env['SANDBOX_TEST_WARM'] === '1'
+const AHEAD: SandboxOptions = WARM ? { warm: { floor: 2, ceiling: 4, cores: 1000 } } : {}
+
 /** Why a test of JavaScript is skipped, or false. */
 export const noJavascript = TIER === 'fork' ? 'the tier fork runs Python only' : false
 
@@ -47,7 +51,7 @@ export async function readySandbox(
   t: { teardown: (fn: () => unknown) => void },
   options: SandboxOptions = {},
 ): Promise<TestSandbox | { refused: string }> {
-  const sandbox = createSandbox({ logger }, { ...TOOLS, tier: TIER, ...options })
+  const sandbox = createSandbox({ logger }, { ...TOOLS, ...AHEAD, tier: TIER, ...options })
   t.teardown(() => sandbox.close())
   const report = await sandbox.selfTest()
   if (!report.passed) {

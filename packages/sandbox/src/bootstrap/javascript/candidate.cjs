@@ -74,7 +74,31 @@ function kindOf(path, source, asFunctions) {
 function runProgram(path, args) {
   process.argv = [process.argv[0], path, ...args]
   process.on('exit', (code) => done('x', String(code)))
+  leaveAtOnce()
   Module.runMain()
+}
+
+/**
+ * Once every listener has had its turn nobody looks at this process again: it need not be taken apart. Except
+ * after an exception that nobody caught, which is printed later than that.
+ */
+function leaveAtOnce() {
+  const { emit } = process
+  let isBroken = false
+  process.on('uncaughtExceptionMonitor', () => (isBroken = true))
+  process.emit = function (name, ...rest) {
+    const heard = emit.call(this, name, ...rest)
+    if (name === 'exit' && !isBroken) leave(process.exitCode ?? rest[0])
+    return heard
+  }
+}
+
+/** Does what a first program would, so that one which finds this process waiting need not wait for it. */
+function warmUp() {
+  void process.stdout
+  void process.stderr
+  vm.compileFunction('', WRAPPER)
+  void new vm.SourceTextModule('')
 }
 
 /** Loads the entry and finds the functions by name: declared at top level, or exported. */
@@ -177,6 +201,7 @@ async function serve(functions, names) {
 }
 
 async function main() {
+  warmUp()
   const init = begin()
   writeFiles(init.files)
   process.chdir(FOLDER)

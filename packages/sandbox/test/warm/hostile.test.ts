@@ -1,0 +1,3 @@
+// Everything that ../hostile.test.ts promises, in sandboxes that were started ahead.
+process.env['SANDBOX_TEST_WARM'] = '1'
+await import('../hostile.test.ts')
