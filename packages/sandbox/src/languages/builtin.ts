@@ -32,7 +32,8 @@ const cpp = (compiler: string): CustomLanguage =>
     compile: [compiler, '-O2', '-o', '{program}', '{files}'],
     run: ['{program}'],
     fileName: 'main.cpp',
-    probe: '#include <string>\nint main() { return std::string("ab").size() == 2 ? 0 : 1; }\n',
+    // No header of the library: each costs a second of a start.
+    probe: 'struct A { virtual int f() { return 0; } };\nint main() { A a; return a.f(); }\n',
   })
 
 /** Languages that are offered wherever their tools are found. */

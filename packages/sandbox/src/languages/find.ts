@@ -29,8 +29,8 @@ export function findRuntimes(
   }
   attempt(() => pythonRuntime(options.pythonPath, staging))
   attempt(() => javascriptRuntime(options.nodePath ?? process.execPath, staging, identity))
-  // A fork is of Python alone.
-  if (options.tier === 'fork') return { runtimes, refusals }
+  // A fork is of Python alone, an isolate of JavaScript.
+  if (options.tier === 'fork' || options.tier === 'isolate') return { runtimes, refusals }
   const own = options.languages ?? []
   for (const row of own) attempt(() => genericRuntime(row, identity))
   const named = new Set(own.map(({ language }) => language))

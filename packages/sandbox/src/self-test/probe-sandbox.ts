@@ -68,15 +68,21 @@ export async function probeSandbox(
   }))
   const languages: LanguageVersion[] = []
   let isSound = true
+  const probed = new Set<string>()
   const listener = createServer((socket) => socket.destroy()).listen(0, '127.0.0.1')
   await once(listener, 'listening')
   try {
     const { port } = listener.address() as AddressInfo
     for (const runtime of prepared.runtimes) {
       const { language, version } = runtime
-      const own = await probeLanguage(prepared, tier, runtime, port, run)
-      checks.push(...own)
-      isSound &&= own.every(({ passed }) => passed)
+      const surroundings = JSON.stringify([runtime.commands === undefined, runtime.env, runtime.binds])
+      // Languages without a bootstrap run in the same sandbox, but for what is shown to them.
+      if (runtime.commands === undefined || !probed.has(surroundings)) {
+        const own = await probeLanguage(prepared, tier, runtime, port, run)
+        checks.push(...own)
+        isSound &&= own.every(({ passed }) => passed)
+        probed.add(surroundings)
+      }
       // Tools that do not work are no fault of the isolation: they cost their language alone.
       const works = isSound ? await probeTools(runtime, tier, run) : null
       if (works !== null) checks.push(works)
