@@ -73,6 +73,8 @@ export type Generations = {
    * else what to call when the other has gone. Writing to the sink begins at once.
    */
   readonly serve: (request: PeerRequest, sink: Sink) => Promise<(() => void) | null>
+  /** Replicas that live, this one included, as it knows them. */
+  readonly replicas: () => number
   /** State of the shared cache: `none`, `up`, or `down` while it is bypassed. */
   readonly cacheStatus: () => 'none' | 'up' | 'down'
   readonly close: () => Promise<void>
@@ -166,6 +168,7 @@ export function createGenerations(deps: GenerationsDeps, options: GenerationsOpt
     },
     announce: async (address) => replicas?.announce(address),
     serve: async (request, sink) => (await replicas?.serve(request, sink)) ?? null,
+    replicas: () => 1 + (replicas?.peers().length ?? 0),
     cacheStatus,
     async close() {
       await Promise.all([replicas?.close() ?? deps.peers.close(), writer?.flush(FLUSH_MS)])

@@ -1,5 +1,7 @@
+export { createConnection, type Connection } from './cache/connection.ts'
 export { createGenerations, type Generations, type GenerationsDeps, type GenerationsOptions } from './generations.ts'
 export type { Replica } from './replicas/registry.ts'
 export { FLIGHTS_PATH, type PeerRequest } from './replicas/replicas.ts'
 export type { Administration } from './cache/administration.ts'
 export type { Delivery, Freshness, Generation, GenerationCall, ResumePoint, Sharing, Sink, Ticket } from './types.ts'
+export type { Cost } from './pipeline/account.ts'

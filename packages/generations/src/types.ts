@@ -1,5 +1,6 @@
 import type { ForwardedHeaders } from '@loopgate/cerebras'
 import type { CacheOutcome, Surface } from '@loopgate/contracts'
+import type { Cost } from './pipeline/account.ts'
 
 /** What a caller says about reuse: the directives of `cache-control` on a request. */
 export type Freshness = {
@@ -53,6 +54,8 @@ export type GenerationCall = {
   readonly delivery?: Delivery
   /** The caller's own time limit in whole seconds: one that leaves when it is over comes again. */
   readonly timeoutSeconds?: number | null
+  /** Told once, however the call ends, what it has cost: nothing if its answer was stored or another's. */
+  readonly settled?: (cost: Cost) => void
 }
 
 /** Where the bytes of a stream go; Node's writable streams fit. */

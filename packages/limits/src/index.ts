@@ -2,3 +2,6 @@ export { createLimiter, type Limiter, type LimiterDeps, type LimiterOptions } fr
 export type { Payer } from './payer.ts'
 export { defineScripts } from './scripts.ts'
 export type { Amount, Ask, Kind, Link, Reservation, Usage } from './types.ts'
+export { createKeyAdministration, type KeyAdministration } from './ring/administration.ts'
+export { createRing, type Ring } from './ring/ring.ts'
+export { createPriceList, type PriceList, type Prices, pricesSchema } from './prices.ts'

@@ -9,6 +9,7 @@ export type Scripted = {
   readonly lgSettle: Run<number>
   readonly lgRenewLeases: Run<number>
   readonly lgUsage: Run<readonly string[]>
+  readonly lgChangeRing: Run<number>
 }
 
 const folder = new URL('scripts/', import.meta.url)
@@ -20,6 +21,7 @@ const SCRIPTS = [
   ['lgSettle', 'settle', 4],
   ['lgRenewLeases', 'renew', 1],
   ['lgUsage', 'usage', 2],
+  ['lgChangeRing', 'change', 3],
 ] as const
 
 const texts = SCRIPTS.map(([command, file, numberOfKeys]) => ({

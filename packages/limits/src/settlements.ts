@@ -30,6 +30,8 @@ export function createSettlements(
   const owed = new Map<string, Owed>()
   const ended = new Map<string, { readonly keys: readonly string[]; readonly used: Amount }>()
   const live = new Map<string, readonly string[]>()
+  /** A payer is one object as long as nothing of its key has changed. */
+  const names = new WeakMap<Payer, readonly string[]>()
   let flushed = Promise.resolve()
   let due = false
   let renewing = false
@@ -65,7 +67,11 @@ export function createSettlements(
   }
 
   function keysOf(payer: Payer): readonly string[] {
-    return booksOf(prefix, payer).flatMap(([pair]) => [...pair])
+    const known = names.get(payer)
+    if (known !== undefined) return known
+    const made = booksOf(prefix, payer).flatMap(([pair]) => [...pair])
+    names.set(payer, made)
+    return made
   }
 
   function owedTo(keys: readonly string[]): Owed {

@@ -38,6 +38,21 @@ export const ENV_NAMES: Readonly<Record<string, EnvName>> = {
     default: '[]',
     text: 'JSON list of {tenant, name, sha256, scopes, cache?}; sha256 is the hex digest of the key, cache the defaults {scope?, ttlSeconds?, mode?}',
   },
+  LOOPGATE_ADMIN_KEY: {
+    used: 'gateway',
+    default: '-',
+    text: 'An admin key of at least 32 characters; without it and LOOPGATE_API_KEYS one is made and printed at the first start',
+  },
+  LOOPGATE_LIMIT_LEASE_MS: {
+    used: 'gateway',
+    default: '30000',
+    text: 'How long what a replica has reserved under the limits of keys and tenants outlives the replica',
+  },
+  LOOPGATE_PRICES: {
+    used: 'gateway',
+    default: 'those of the public catalogue',
+    text: 'JSON object of model to {promptMicroUsdPerMillion, completionMicroUsdPerMillion}, micro-USD for a million tokens, for limits on money',
+  },
   LOOPGATE_RUNNER_TOKEN: { used: 'gateway, sandbox-runner', default: '-', text: 'Token with which runners attach' },
   LOOPGATE_CACHE_SECRET: {
     used: 'gateway',

@@ -10,6 +10,8 @@ import { batchRoutes } from './executions/batch-routes.ts'
 import { executionRoutes } from './executions/routes.ts'
 import { httpOptions } from './http-options.ts'
 import { eventRoutes } from './loops/event-routes.ts'
+import { keyRoutes } from './keys/routes.ts'
+import { tenantRoutes } from './keys/tenant-routes.ts'
 import { loopRoutes } from './loops/routes.ts'
 import { modelsRoutes } from './models/routes.ts'
 import { operationsRoutes } from './operations/routes.ts'
@@ -60,6 +62,8 @@ export async function buildApp(services: Services): Promise<App> {
       loopRoutes(scope, services)
       eventRoutes(scope, services)
       cacheRoutes(scope, services)
+      keyRoutes(scope, services)
+      tenantRoutes(scope, services)
     },
     { prefix: '/api' },
   )

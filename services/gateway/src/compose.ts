@@ -4,11 +4,12 @@ import { connectRedis, createLoopStore, type Redis } from '@loopgate/loop-store'
 import { createSliceProducer } from '@loopgate/work-queue'
 import { createRegistry, newId, systemClock, type Clock, type Logger, type Registry } from '@loopgate/service-kit'
 import { createAuthenticator } from './auth/authenticator.ts'
-import type { Config } from './config.ts'
+import { type Config, configuredKeys } from './config.ts'
 import { createExecutions } from './executions/dispatcher.ts'
 import { tenantNamer } from './executions/tenant-name.ts'
 import type { LoopServices } from './loops/loop-services.ts'
 import { observeLoops } from './loops/metrics.ts'
+import { composeKeys } from './keys/key-services.ts'
 import { createDrain } from './operations/drain.ts'
 import { createRunnerHub } from './runners/hub.ts'
 import { CONNECT_PATH } from './runners/routes.ts'
@@ -71,6 +72,18 @@ export function compose(config: Config, logger: Logger, tuning: Tuning = {}): Se
       ...(config.LOOPGATE_CACHE_SECRET !== undefined && { secret: config.LOOPGATE_CACHE_SECRET }),
     },
   )
+  const keys = composeKeys(
+    { clock, logger, registry },
+    {
+      redisUrl: config.LOOPGATE_REDIS_URL ?? null,
+      redisTimeoutMs: config.LOOPGATE_CACHE_TIMEOUT_MS,
+      keyPrefix: config.LOOPGATE_KEY_PREFIX,
+      configured: configuredKeys(config),
+      prices: config.LOOPGATE_PRICES,
+      leaseMs: config.LOOPGATE_LIMIT_LEASE_MS,
+      replicas: () => generations.replicas(),
+    },
+  )
   const queueUrl = config.LOOPGATE_QUEUE_REDIS_URL ?? config.LOOPGATE_REDIS_URL
   const redis = queueUrl === undefined ? null : connectRedis(queueUrl, 'fail-fast', { name: 'gateway' })
   const loops = redis === null ? null : composeLoops(redis, config, { clock, logger, registry })
@@ -80,17 +93,17 @@ export function compose(config: Config, logger: Logger, tuning: Tuning = {}): Se
     clock,
     registry,
     drain: createDrain(),
-    authenticator: createAuthenticator(config.LOOPGATE_API_KEYS, config.LOOPGATE_RUNNER_TOKEN),
+    authenticator: createAuthenticator(keys.ring, config.LOOPGATE_RUNNER_TOKEN),
     hub,
     executions,
     loops,
     upstream,
     generations,
-    tenants: [...new Set(config.LOOPGATE_API_KEYS.map(({ tenant }) => tenant))],
+    keys,
     advertiseUrl: config.LOOPGATE_ADVERTISE_URL ?? null,
     loopsStatus: () => (redis === null ? 'none' : redis.status === 'ready' ? 'up' : 'down'),
     async close() {
-      await Promise.all([loops?.close(), generations.close(), upstream.close()])
+      await Promise.all([loops?.close(), generations.close(), upstream.close(), keys.close()])
       redis?.disconnect()
     },
   }

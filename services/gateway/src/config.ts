@@ -1,4 +1,6 @@
-import { configuredKeySchema } from '@loopgate/contracts'
+import { createHash } from 'node:crypto'
+import { type ConfiguredKey, configuredKeySchema } from '@loopgate/contracts'
+import { pricesSchema } from '@loopgate/limits'
 import { envBool, envInt, envJson, loadConfig, logLevelSchema, secretSchema } from '@loopgate/service-kit'
 import { z } from 'zod'
 
@@ -34,6 +36,11 @@ const configSchema = z
       .regex(/^[A-Za-z0-9_-]{1,64}$/)
       .default('lg'),
     LOOPGATE_API_KEYS: envJson(z.array(configuredKeySchema)).default([]),
+    LOOPGATE_ADMIN_KEY: secretSchema
+      .refine((key) => key.reveal().length >= 32, 'expected at least 32 characters')
+      .optional(),
+    LOOPGATE_LIMIT_LEASE_MS: number(1000, HOUR_MS, 30_000),
+    LOOPGATE_PRICES: envJson(pricesSchema).default({}),
     LOOPGATE_RUNNER_TOKEN: secretSchema.optional(),
     LOOPGATE_CACHE_SECRET: secretSchema.optional(),
     LOOPGATE_CACHE_TTL_SECONDS: number(1, 366 * 86_400, 604_800),
@@ -64,6 +71,13 @@ export type Config = Readonly<z.infer<typeof configSchema>>
  */
 export function readConfig(env: NodeJS.ProcessEnv): Config {
   return loadConfig(configSchema, env)
+}
+
+/** Keys that need no Redis: those of the list, and the admin key. */
+export function configuredKeys({ LOOPGATE_API_KEYS: listed, LOOPGATE_ADMIN_KEY: admin }: Config): ConfiguredKey[] {
+  if (admin === undefined) return listed
+  const sha256 = createHash('sha256').update(admin.reveal()).digest('hex')
+  return [...listed, { tenant: 'admin', name: 'LOOPGATE_ADMIN_KEY', scopes: ['admin'], sha256 }]
 }
 
 /** The configuration as text for `--print-config`: secrets, key digests and passwords in URLs removed. */

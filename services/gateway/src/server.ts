@@ -1,7 +1,8 @@
 import { configOrExit, createLogger, onShutdown } from '@loopgate/service-kit'
 import { buildApp } from './app.ts'
 import { compose } from './compose.ts'
-import { printableConfig, readConfig } from './config.ts'
+import { configuredKeys, printableConfig, readConfig } from './config.ts'
+import { bootstrapAdmin } from './keys/bootstrap.ts'
 
 /** Long enough for a long stream to end; Kubernetes kills after 120 s less 5 s of preStop. */
 const GRACE_MS = 110_000
@@ -20,12 +21,19 @@ if (process.argv.includes('--print-config')) {
 
 const { LOOPGATE_HOST: host, LOOPGATE_PORT: port } = config
 const logger = createLogger('gateway', config.LOOPGATE_LOG_LEVEL)
-const app = await buildApp(compose(config, logger))
+const services = compose(config, logger)
+const app = await buildApp(services)
 try {
   await app.listen({ host, port, listenTextResolver: (address) => `listening on ${address}` })
 } catch (error) {
   if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error
   refuse(`Port ${port} on ${host} is already in use. Stop what uses it, or set LOOPGATE_PORT to another port.`)
 }
-if (config.LOOPGATE_API_KEYS.length === 0) logger.warn('LOOPGATE_API_KEYS is empty: every request will be refused')
+if (configuredKeys(config).length === 0) {
+  const secret = await bootstrapAdmin(services.keys)
+  // Not by the logger: logs are kept and shipped.
+  if (secret !== null) process.stderr.write(`loopgate: the first admin key, shown this once: ${secret}\n`)
+  else if (services.keys.ring.mirror().records.size === 0)
+    logger.warn('there is no API key: every request will be refused')
+}
 onShutdown(logger, GRACE_MS, () => app.close())

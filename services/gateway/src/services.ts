@@ -3,6 +3,7 @@ import type { Generations } from '@loopgate/generations'
 import type { Clock, Logger, Registry } from '@loopgate/service-kit'
 import type { Authenticator } from './auth/authenticator.ts'
 import type { Executions } from './executions/dispatcher.ts'
+import type { KeyServices } from './keys/key-services.ts'
 import type { LoopServices } from './loops/loop-services.ts'
 import type { Drain } from './operations/drain.ts'
 import type { RunnerHub } from './runners/hub.ts'
@@ -19,8 +20,7 @@ export type Services = {
   readonly loops: LoopServices | null
   readonly upstream: Upstream
   readonly generations: Generations
-  /** Tenants that have an API key. */
-  readonly tenants: readonly string[]
+  readonly keys: KeyServices
   /** Where other replicas reach this one; null for the address that it is bound to. */
   readonly advertiseUrl: string | null
   /** State of the connection to the Redis of the loops. */

@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import { gateway } from '@loopgate/testkit/gateway'
+import { systemClock } from '@loopgate/service-kit'
 import t from 'tap'
 import { raw, send } from './kit/http.ts'
 
@@ -111,6 +112,6 @@ t.test('a route without a scope and not declared open does not start', async (t)
   const { default: fastify } = await import('fastify')
   const { auth } = await import('../src/plugins/auth.ts')
   const app = fastify()
-  await app.register(auth, { authenticator: { authenticate: () => null } })
+  await app.register(auth, { authenticator: { authenticate: () => null, version: () => 0 }, clock: systemClock })
   t.throws(() => app.get('/forgotten', () => 'secret'), /needs config\.scope or config\.open/)
 })

@@ -90,7 +90,7 @@ t.test('a known path with another method is a 405 that names the methods in allo
 
 t.test('a refused body names each field at fault, in the list and in the message', async (t) => {
   const bad = {
-    language: 'cobol',
+    language: 'COBOL 85',
     files: [{ path: '../etc/passwd', content: 7 }],
     limits: { wallMs: 1 },
     surprise: true,

@@ -28,6 +28,17 @@ type Attempt<T> = {
   readonly patient?: boolean
 }
 
+export type ConnectionOptions = {
+  /** Called with the client before its first command, to define scripts on it. */
+  readonly prepare?: (client: Client) => void
+  /** What the log says when Redis goes, and when it is back. */
+  readonly away?: string
+  readonly back?: string
+}
+
+const CACHE_AWAY = 'Redis is away: generations are answered without the shared cache'
+const CACHE_BACK = 'Redis is back: the shared cache is used again'
+
 export type Connection = {
   /**
    * Runs a command, or gives null at once while Redis is away and after a failure: the cache is a
@@ -50,6 +61,7 @@ export function createConnection(
   { clock, logger }: { clock: Clock; logger: Logger },
   urls: string,
   timeoutMs: number,
+  { prepare, away = CACHE_AWAY, back = CACHE_BACK }: ConnectionOptions = {},
 ): Connection {
   const redis = createClient(urls, {
     enableOfflineQueue: false,
@@ -58,6 +70,7 @@ export function createConnection(
     // Many callers' commands in one write.
     enableAutoPipelining: true,
   })
+  prepare?.(redis)
   let failures = 0
   let failingSince = 0
   let up = false
@@ -130,8 +143,8 @@ export function createConnection(
     failures = 0
     opened()
     if (told === now) return
-    if (!now) logger.warn('Redis is away: generations are answered without the shared cache')
-    else if (told === false) logger.info('Redis is back: the shared cache is used again')
+    if (!now) logger.warn(away)
+    else if (told === false) logger.info(back)
     told = now
   }
 }

@@ -12,6 +12,7 @@ import { hold } from '../flight/holder.ts'
 import type { Metrics } from '../metrics.ts'
 import { asDocument, asStream } from '../shape/recording.ts'
 import type { Generation, GenerationCall, Sink, Ticket } from '../types.ts'
+import { Account } from './account.ts'
 import type { Place } from './identify.ts'
 import { NO_WISHES } from './plan.ts'
 
@@ -33,6 +34,7 @@ export class Caller implements Ticket, Owner {
   readonly call: GenerationCall
   readonly ready: Promise<Generation>
   readonly includeUsage: boolean
+  readonly account: Account
   left = false
   /** Its turn to call the upstream has come and gone. */
   hasCalled = false
@@ -51,6 +53,7 @@ export class Caller implements Ticket, Owner {
     this.#deps = deps
     this.call = call
     this.#beganAt = deps.clock.now()
+    this.account = new Account(call.settled)
     this.includeUsage = asksForUsage(call.body['stream_options'])
     const { promise, resolve, reject } = Promise.withResolvers<Generation>()
     this.ready = promise
@@ -88,6 +91,7 @@ export class Caller implements Ticket, Owner {
       ? { kind: 'stream', pipe: this.#pipeWhole(asStream(this.surface, recording, this.includeUsage)) }
       : { kind: 'document', bytes: asDocument(this.surface, recording) }
     if (content.kind === 'document') metrics.ended(null)
+    this.account.done()
     this.#resolve({
       outcome: 'hit',
       role: 'none',
@@ -103,13 +107,14 @@ export class Caller implements Ticket, Owner {
 
   /** There is no answer, for a reason before any flight. */
   refuse(error: unknown): void {
+    this.account.done()
     this.#reject(error)
   }
 
   leave(): void {
     if (this.left) return
     this.left = true
-    if (this.#seat === null) return this.#reject(fault('LG_CLIENT_CLOSED'))
+    if (this.#seat === null) return this.refuse(fault('LG_CLIENT_CLOSED'))
     const holdMs = this.#holdMs()
     if (this.#flight !== null && holdMs > 0) hold(this.#flight, this.#deps.clock, holdMs)
     this.#seat.leave()
@@ -134,6 +139,7 @@ export class Caller implements Ticket, Owner {
   end(error: LoopgateError | null): void {
     const { metrics } = this.#deps
     metrics.ended(error?.code ?? null)
+    this.account.done()
     if (error === null) {
       const saved = this.#role === 'coalesced' || this.#flight?.head?.source !== 'upstream'
       if (saved) this.#saved(this.#flight?.end?.facts.usage ?? null)

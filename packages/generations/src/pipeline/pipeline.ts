@@ -140,6 +140,7 @@ export function createPipeline(deps: PipelineDeps, { capBytes, ttlMs }: { capByt
     const heirs = key !== null && mode !== 'peek' && failed === null
     const flight = new Flight({ shared: key !== null, capBytes, heirs, closed: (ended) => close(caller, key, ended) })
     flights++
+    caller.account.lead()
     if (failed !== null) failed.heir = flight
     // One that only takes up another must not be found by those who would begin one.
     if (key !== null && mode !== 'peek') coalescer.lead(key, flight)
@@ -177,6 +178,7 @@ export function createPipeline(deps: PipelineDeps, { capBytes, ttlMs }: { capByt
   function close(caller: Caller, key: string | null, flight: Flight): void {
     const { call } = caller
     flights--
+    caller.account.ended(flight)
     const source = flight.head?.source
     if (source === 'upstream') metrics.tokens(call.tenant, 'upstream', flight.end?.facts.usage ?? null)
     if (key === null) return

@@ -1,43 +1,41 @@
 import { hash, timingSafeEqual } from 'node:crypto'
-import type { CacheDefaults, ConfiguredKey, Principal, Scope } from '@loopgate/contracts'
+import type { Principal, Scope } from '@loopgate/contracts'
+import type { Ring } from '@loopgate/limits'
 import type { Secret } from '@loopgate/service-kit'
 
 export type Authenticator = {
   /**
-   * Who presents this key, or null. Takes the same time for every key of one length, whether it
-   * is known or not and wherever it stands in the list.
+   * Who presents this key, or null. Keys are looked up by their SHA-256: what the time of a look-up
+   * tells is about digests, which nobody can steer towards a key of 256 random bits.
    */
   readonly authenticate: (presented: string) => Principal | null
+  /** Grows whenever what is known of keys has changed; what was found before may no longer hold. */
+  readonly version: () => number
 }
 
-type Known = { readonly digest: Buffer; readonly principal: Principal }
-
-const sha256 = (text: string): Buffer => hash('sha256', text, 'buffer')
-
-/** Makes the authenticator of the configured keys; the runner token is one more key, of scope `runner` alone. */
-export function createAuthenticator(keys: readonly ConfiguredKey[], runnerToken?: Secret): Authenticator {
-  const known: Known[] = keys.map((key) => ({
-    digest: Buffer.from(key.sha256, 'hex'),
-    principal: principal(key.tenant, key.name, key.scopes, key.cache),
-  }))
-  if (runnerToken !== undefined) {
-    known.push({ digest: sha256(runnerToken.reveal()), principal: principal('runners', 'runner token', ['runner']) })
-  }
+/** Makes the authenticator of the key ring; the runner token is one more key, of scope `runner` alone. */
+export function createAuthenticator(ring: Pick<Ring, 'find' | 'version'>, runnerToken?: Secret): Authenticator {
+  const token = runnerToken === undefined ? null : hash('sha256', runnerToken.reveal(), 'buffer')
 
   return {
+    version: ring.version,
     authenticate(presented) {
-      const digest = sha256(presented)
-      let found: Principal | null = null
-      // Every key is compared, without an early way out: time tells nothing about the list.
-      for (const entry of known) if (timingSafeEqual(entry.digest, digest)) found = entry.principal
-      return found
+      const sha256 = hash('sha256', presented)
+      const found = ring.find(sha256)
+      if (found !== null || token === null) return found
+      // The operator chose the token, and may have chosen a guessable one.
+      return timingSafeEqual(token, Buffer.from(sha256, 'hex')) ? RUNNER : null
     },
   }
 }
 
-function principal(tenant: string, name: string, scopes: readonly Scope[], cache?: CacheDefaults): Principal {
-  return Object.freeze({ tenant, name, scopes: new Set(scopes), ...(cache !== undefined && { cache }) })
-}
+const RUNNER: Principal = Object.freeze({
+  tenant: 'runners',
+  name: 'runner token',
+  keyId: 'runner-token',
+  scopes: new Set<Scope>(['runner']),
+  limits: { key: {}, tenant: {} },
+})
 
 /** Whether a principal may do what needs this scope; `admin` may do everything. */
 export function allows(principal: Principal, scope: Scope): boolean {

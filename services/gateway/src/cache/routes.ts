@@ -37,7 +37,7 @@ const common = { tags: ['cache'], security: NEEDS_KEY }
 const refusals = ['LG_NO_KEY', 'LG_WRONG_KEY', 'LG_FORBIDDEN'] as const
 
 /** `/api/cache`: what is stored, why, and how to be rid of it. */
-export function cacheRoutes(app: App, { generations, tenants }: Pick<Services, 'generations' | 'tenants'>): void {
+export function cacheRoutes(app: App, { generations, keys }: Pick<Services, 'generations' | 'keys'>): void {
   const { cache } = generations
   const config = { scope: 'complete' } as const
 
@@ -54,7 +54,7 @@ export function cacheRoutes(app: App, { generations, tenants }: Pick<Services, '
       },
     },
     async ({ principal }) => {
-      const asked = allows(principal, 'admin') ? tenants : [principal.tenant]
+      const asked = allows(principal, 'admin') ? keys.tenants() : [principal.tenant]
       return {
         tenants: await Promise.all(asked.map(async (tenant) => ({ tenant, models: await cache.statistics(tenant) }))),
       }
@@ -77,7 +77,7 @@ export function cacheRoutes(app: App, { generations, tenants }: Pick<Services, '
       if (tenant !== principal.tenant && !allows(principal, 'admin')) {
         throw fault('LG_FORBIDDEN', { message: 'Another tenant needs the scope admin' })
       }
-      if (tenant !== SHARED && !tenants.includes(tenant)) {
+      if (tenant !== SHARED && !keys.tenants().includes(tenant)) {
         throw fault('LG_BAD_REQUEST', { message: 'tenant: there is no such tenant', param: 'tenant' })
       }
       return { tenant, namespace: await cache.purge(tenant) }

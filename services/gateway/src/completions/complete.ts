@@ -1,12 +1,17 @@
 import { NORMALISED_HEADER, type Surface } from '@loopgate/contracts'
-import type { GenerationCall, Generations, Ticket } from '@loopgate/generations'
+import type { Cost, GenerationCall, Generations, Ticket } from '@loopgate/generations'
 import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { Admission } from './admit.ts'
 import { bad } from './header-values.ts'
 import { readWishes, type Wishes } from './request-headers.ts'
 import type { Reader } from './reading.ts'
 import { send } from './send.ts'
 
-export type CompleteDeps = { readonly generations: Generations; readonly read: Reader }
+export type CompleteDeps = {
+  readonly generations: Generations
+  readonly admission: Admission
+  readonly read: Reader
+}
 
 /** Answers a completion whose caller the door has authenticated. Faults go to the scope's error handler. */
 export function complete(deps: CompleteDeps, surface: Surface, request: FastifyRequest, reply: FastifyReply): void {
@@ -25,21 +30,27 @@ export function callOf(
   return { surface, tenant, body, original, sampleIndex, freshness, sharing, delivery, timeoutSeconds, headers }
 }
 
-/** The stages, in order: wishes of the headers, reading the body, the generation, sending. */
+/** The stages, in order: wishes of the headers, reading the body, admission, the generation, sending. */
 async function answer(
-  { generations, read }: CompleteDeps,
+  { generations, admission, read }: CompleteDeps,
   surface: Surface,
   request: FastifyRequest,
   reply: FastifyReply,
 ): Promise<void> {
-  const { tenant, cache } = request.principal
-  const wishes = readWishes(request.headers, cache)
-  const { body, normalised, bytes, digest } = read(surface, tenant, request.body as Buffer | undefined, wishes.strict)
+  const { principal } = request
+  const { tenant } = principal
+  const wishes = readWishes(request.headers, principal.cache)
+  const reading = read(surface, tenant, request.body as Buffer | undefined, wishes.strict)
+  const { body, normalised, bytes, digest } = reading
   if (wishes.delivery.resume !== null && body['stream'] !== true) throw bad('last-event-id', 'only with stream: true')
   if (normalised.length > 0) void reply.header(NORMALISED_HEADER, normalised.join(', '))
 
+  const asked = admission.admit(principal, reading)
+  const room = asked instanceof Promise ? await asked : asked
+  const settled = (cost: Cost) => room.settle(admission.used(reading, cost))
+
   const original = normalised.length === 0 ? { bytes, digest } : null
-  const ticket = generations.generate(callOf(surface, tenant, body, original, wishes))
+  const ticket = generations.generate({ ...callOf(surface, tenant, body, original, wishes), settled })
   leaveWithCaller(ticket, reply)
   send(await ticket.ready, reply)
 }

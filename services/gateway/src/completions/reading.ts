@@ -13,7 +13,7 @@ type Content = {
   readonly normalised: readonly string[]
 }
 
-type Reading = Content & {
+export type Reading = Content & {
   /** The bytes that were read. */
   readonly bytes: Buffer
   /** SHA-256 of them, base64. */

@@ -5,6 +5,8 @@ import { z } from 'zod'
 import type { App } from '../app-type.ts'
 import { NEEDS_KEY, openaiErrors } from '../openapi/responses.ts'
 import { jsonParser, unreadJsonBody } from '../plugins/json-body.ts'
+import type { KeyServices } from '../keys/key-services.ts'
+import { createAdmission } from './admit.ts'
 import { complete } from './complete.ts'
 import { createReader } from './reading.ts'
 
@@ -24,6 +26,8 @@ const ERROR_CODES: readonly ErrorCode[] = [
   'LG_TOO_LARGE',
   'LG_MEDIA_TYPE',
   'LG_RATE_LIMITED',
+  'LG_LIMIT_REACHED',
+  'LG_BUDGET_SPENT',
   'LG_UPSTREAM_ERROR',
   'LG_UPSTREAM_UNREACHABLE',
   'LG_UPSTREAM_TRUNCATED',
@@ -46,11 +50,15 @@ stored; \`cache-control\` (no-store, no-cache, max-age), \`x-loopgate-cache-ttl\
 refuses fields that would else be removed.`
 
 /** `POST /chat/completions` and `POST /completions`, under whichever prefix the scope has. */
-export async function completionsRoutes(app: App, { generations }: { generations: Generations }): Promise<void> {
+export async function completionsRoutes(
+  app: App,
+  { generations, keys }: { generations: Generations; keys: KeyServices },
+): Promise<void> {
   unreadJsonBody(app)
   // The schemas below are for the OpenAPI document: the reader of bodies checks them.
   app.setValidatorCompiler(() => () => true)
   const read = createReader(jsonParser(app), SCHEMAS)
+  const admission = createAdmission(keys.limiter, keys.prices)
   const route = (path: string, surface: Surface, summary: string): void => {
     app.post(
       path,
@@ -75,7 +83,7 @@ export async function completionsRoutes(app: App, { generations }: { generations
           },
         },
       },
-      (request, reply) => complete({ generations, read }, surface, request, reply),
+      (request, reply) => complete({ generations, admission, read }, surface, request, reply),
     )
   }
   route('/chat/completions', 'chat', 'Complete a chat')

@@ -11,10 +11,10 @@ const IDLE_CHECK_MS = 50
  * Opening and closing in order. Closing: readiness falls, event streams end, executions end and their runners are let
  * go; then Fastify stops listening and waits for the replies under way; then connections close.
  */
-export const graceful = fp<Pick<Services, 'drain' | 'executions' | 'hub' | 'generations' | 'close'>>(
-  async (app, { drain, executions, hub, generations, close }) => {
-    // Listens once the secret of the cache keys is known, or Redis has had its chance.
-    app.addHook('onReady', () => generations.ready())
+export const graceful = fp<Pick<Services, 'drain' | 'executions' | 'hub' | 'generations' | 'keys' | 'close'>>(
+  async (app, { drain, executions, hub, generations, keys, close }) => {
+    // Listens once the secret of the cache keys and the key ring are known, or Redis has had its chance.
+    app.addHook('onReady', async () => void (await Promise.all([generations.ready(), keys.ring.refresh()])))
     let timer: NodeJS.Timeout | undefined
     app.addHook('preClose', (done) => {
       drain.start()

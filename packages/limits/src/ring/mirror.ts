@@ -1,0 +1,64 @@
+import { createHash } from 'node:crypto'
+import type { ConfiguredKey, Principal, SpendLimits } from '@loopgate/contracts'
+import type { KeyRecord } from './record.ts'
+
+/** A secret by its digest: who it is, and until when. */
+type Known = { readonly principal: Principal; readonly until: number }
+
+/** What a replica knows of all keys, ready to be asked by the digest of a secret. */
+export type Mirror = {
+  /** Keys by id, revoked ones too. */
+  readonly records: ReadonlyMap<string, KeyRecord>
+  readonly tenants: ReadonlyMap<string, SpendLimits>
+  /** Who presents a secret with this SHA-256 (hex); null for nobody, or nobody any more. */
+  readonly find: (sha256: string, now: number) => Principal | null
+}
+
+const NO_LIMITS: SpendLimits = Object.freeze({})
+
+/** Makes the mirror of what Redis holds, beside the keys of the configuration, which nothing revokes. */
+export function createMirror(
+  configured: readonly ConfiguredKey[],
+  records: ReadonlyMap<string, KeyRecord>,
+  tenants: ReadonlyMap<string, SpendLimits>,
+): Mirror {
+  const known = new Map<string, Known>()
+  for (const record of records.values()) {
+    if (record.revokedAt !== undefined) continue
+    const principal = principalOf(record, record.id)
+    const until = record.expiresAt === undefined ? Number.POSITIVE_INFINITY : Date.parse(record.expiresAt)
+    known.set(record.sha256, { principal, until })
+    const { old } = record
+    if (old !== undefined) known.set(old.sha256, { principal, until: Math.min(until, Date.parse(old.until)) })
+  }
+  for (const key of configured) {
+    known.set(key.sha256, { principal: principalOf(key, configuredId(key)), until: Number.POSITIVE_INFINITY })
+  }
+
+  return {
+    records,
+    tenants,
+    find(sha256, now) {
+      const found = known.get(sha256)
+      return found !== undefined && found.until > now ? found.principal : null
+    },
+  }
+
+  function principalOf(grants: Omit<ConfiguredKey, 'sha256'>, keyId: string): Principal {
+    const { tenant, name, scopes, models, cache, priorityCeiling, limits } = grants
+    return Object.freeze({
+      tenant,
+      name,
+      keyId,
+      scopes: new Set(scopes),
+      ...(models !== undefined && { models: new Set(models) }),
+      ...(cache !== undefined && { cache }),
+      ...(priorityCeiling !== undefined && { priorityCeiling }),
+      limits: { key: limits ?? NO_LIMITS, tenant: tenants.get(tenant) ?? NO_LIMITS },
+    })
+  }
+}
+
+/** The same on every replica and after every start, and nothing of the secret. */
+const configuredId = ({ tenant, name }: ConfiguredKey): string =>
+  `configured_${createHash('sha256').update(`${tenant}\0${name}`).digest('hex').slice(0, 24)}`
