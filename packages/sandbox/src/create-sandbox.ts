@@ -1,15 +1,27 @@
 import type { ExecutionRequest } from '@loopgate/contracts'
 import { systemClock, type Clock, type Logger } from '@loopgate/service-kit'
+import { candidateSha256 } from './candidate-hash.ts'
 import { runChecks } from './checker/run-checks.ts'
 import type { SessionDeps } from './jail/session.ts'
 import type { Runtime } from './languages/runtime.ts'
+import { runtimeOf } from './typescript/runtime-of.ts'
 import { prepare, type Prepared } from './prepare.ts'
 import { faultResult, resultOf, type Ran } from './result.ts'
 import { runProgram } from './run-program.ts'
 import { probeSandbox } from './self-test/probe-sandbox.ts'
 import type { Backend } from './tiers/backend.ts'
+import { probeTypescript } from './self-test/probe-typescript.ts'
 import { createBackend } from './tiers/create-backend.ts'
-import type { ExecuteOptions, Sandbox, SandboxOptions, SandboxResult, SelfTestReport } from './types.ts'
+import { stripRequest } from './typescript/strip-request.ts'
+import { createStrippers, type Strippers } from './typescript/strippers.ts'
+import type {
+  ExecuteOptions,
+  LanguageVersion,
+  Sandbox,
+  SandboxOptions,
+  SandboxResult,
+  SelfTestReport,
+} from './types.ts'
 
 /**
  * The tier `process`: a fresh bubblewrap for every execution, and one more for every check. The tier
@@ -20,7 +32,7 @@ export function createSandbox(deps: { logger: Logger; clock?: Clock }, options: 
   const clock = deps.clock ?? systemClock
   const tier = options.tier ?? 'process'
   const live = new Set<AbortController>()
-  let ready: { prepared: Prepared; backend: Backend; enforced: readonly string[] } | null = null
+  let ready: Ready | null = null
   let report: Promise<SelfTestReport> | null = null
   let isSound = false
   let counter = 0
@@ -36,7 +48,9 @@ export function createSandbox(deps: { logger: Logger; clock?: Clock }, options: 
     try {
       prepared = prepare(clock, options)
       const backend = await createBackend(tier, prepared, { clock, logger: deps.logger }, options)
-      ready = { prepared, backend, enforced: enforcedBy(prepared, backend) }
+      const node = prepared.runtimes.find((each) => each.node !== undefined)
+      const strippers = node === undefined ? null : createStrippers(prepared, node, clock)
+      ready = { prepared, backend, strippers, enforced: enforcedBy(prepared, backend) }
     } catch (error) {
       await prepared?.close()
       return failed((error as Error).message)
@@ -52,11 +66,16 @@ export function createSandbox(deps: { logger: Logger; clock?: Clock }, options: 
     const more = probed.passed ? await probeMore(backend) : []
     isSound = probed.passed && more.every((check) => check.passed)
     if (isSound) backend.onSound?.()
-    const languages =
-      backend.around === undefined
-        ? probed.languages
-        : backend.runtimes.map(({ language, version }) => ({ language, version }))
-    return { passed: isSound, checks: [...probed.checks, ...more], languages: isSound ? languages : [], enforced }
+    const found = backend.around === undefined ? probed.languages : backend.runtimes
+    const languages: LanguageVersion[] = found.map(({ language, version }) => ({ language, version }))
+    const typed = isSound
+      ? await probeTypescript(tier, backend.runtimes, (runtime, request) =>
+          run(runtime, request, { ...SELF_TEST, tenant: undefined }),
+        )
+      : null
+    if (typed?.passed === true) languages.push({ language: 'typescript', version: typed.version })
+    const checks = [...probed.checks, ...more, ...(typed?.checks ?? [])]
+    return { passed: isSound, checks, languages: isSound ? languages : [], enforced }
   }
 
   const probeMore = async ({ probe }: Backend): Promise<SelfTestReport['checks']> => {
@@ -75,7 +94,7 @@ export function createSandbox(deps: { logger: Logger; clock?: Clock }, options: 
   ): Promise<SandboxResult> => {
     if (ready === null) throw new Error('the sandbox is not prepared')
     signal.throwIfAborted()
-    const { backend, enforced } = ready
+    const { backend, enforced, strippers } = ready
     const sessions = otherSessions ?? backend.sessionsOf(tenant ?? null)
     const abort = new AbortController()
     const stop = () => abort.abort(signal.reason)
@@ -86,12 +105,16 @@ export function createSandbox(deps: { logger: Logger; clock?: Clock }, options: 
     const init = {
       closeFds: otherSessions === undefined ? backend.closeFds : ready.prepared.closeFds,
       sitePaths: runtime.sitePaths,
+      isTyped: request.language === 'typescript',
     }
+    const execute = (untyped: ExecutionRequest): Promise<Ran> =>
+      untyped.checks.length > 0
+        ? runChecks(sessions, runtime, untyped, id, init, abort.signal, candidateSha256(request.files))
+        : runProgram(sessions, runtime, untyped, id, init, { executionId, signal: abort.signal, onOutput })
     try {
-      const ran: Ran =
-        request.checks.length > 0
-          ? await runChecks(sessions, runtime, request, id, init, abort.signal)
-          : await runProgram(sessions, runtime, request, id, init, { executionId, signal: abort.signal, onOutput })
+      const isTyped = request.language === 'typescript' && request.command === undefined && strippers !== null
+      const stripped = isTyped ? await stripRequest(strippers, tenant ?? null, request) : { request }
+      const ran = 'ran' in stripped ? stripped.ran : await execute(stripped.request)
       abort.signal.throwIfAborted()
       return resultOf(ran, request, runtime, { tier, enforced }, executionId)
     } catch (error) {
@@ -109,9 +132,9 @@ export function createSandbox(deps: { logger: Logger; clock?: Clock }, options: 
     selfTest: () => (report ??= test()),
     execute: async (request, execute) => {
       if (!isSound) throw new Error('the self-test of the sandbox has not passed')
-      const runtime = ready?.backend.runtimes.find(({ language }) => language === request.language)
+      const runtime = ready && runtimeOf(ready.backend.runtimes, request.language)
       const known = (await report)?.languages.some(({ language }) => language === request.language)
-      if (runtime === undefined || known !== true) throw new Error(`no sandbox for ${request.language} here`)
+      if (runtime == null || known !== true) throw new Error(`no sandbox for ${request.language} here`)
       return run(runtime, request, execute)
     },
     close: async () => {
@@ -119,6 +142,7 @@ export function createSandbox(deps: { logger: Logger; clock?: Clock }, options: 
       for (const abort of live) abort.abort(new Error('the sandbox is closing'))
       await report
       while (live.size > 0) await new Promise<void>((resolve) => void setImmediate(resolve))
+      await ready?.strippers?.close()
       await ready?.backend.close()
       await ready?.prepared.close()
     },
@@ -129,6 +153,13 @@ const SELF_TEST: ExecuteOptions = {
   executionId: 'self-test',
   tenant: 'self-test',
   signal: new AbortController().signal,
+}
+
+type Ready = {
+  readonly prepared: Prepared
+  readonly backend: Backend
+  readonly strippers: Strippers | null
+  readonly enforced: readonly string[]
 }
 
 function enforcedBy({ deps }: Prepared, { enforced }: Backend): string[] {

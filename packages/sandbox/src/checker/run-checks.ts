@@ -25,6 +25,8 @@ export async function runChecks(
   id: string,
   init: Readonly<Record<string, unknown>>,
   signal: AbortSignal,
+  /** Of the candidate as it was sent, which may have been translated since. */
+  sha256 = candidateSha256(request.files),
 ): Promise<ChecksRun> {
   const candidate = serveCandidate(deps, runtime, request, id, init)
   const cancel = () => candidate.session.kill('cancelled')
@@ -41,7 +43,6 @@ export async function runChecks(
   }
 
   async function judge(candidate: ServedCandidate): Promise<CheckResult[]> {
-    const sha256 = candidateSha256(request.files)
     const defined = await candidate.ready
     const results: CheckResult[] = []
     for (const [i, check] of request.checks.entries()) {

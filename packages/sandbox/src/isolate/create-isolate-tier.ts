@@ -9,8 +9,8 @@ import { probeIsolate } from '../self-test/probe-isolate.ts'
 import { directSessions } from '../tiers/direct-sessions.ts'
 import type { Backend } from '../tiers/backend.ts'
 import { findAddon } from './addon.ts'
-import { startHost } from './host.ts'
-import { createHosts } from './hosts.ts'
+import { startHost } from '../hosts/host.ts'
+import { createHosts } from '../hosts/hosts.ts'
 import { startIsolate } from './start-isolate.ts'
 
 const SOURCES = fileURLToPath(new URL('../bootstrap/isolate', import.meta.url))

@@ -4,7 +4,7 @@ import type { ChannelHandlers, Frame } from '../jail/channel.ts'
 import type { Jail, JailEnd, JailSpec, KillReason } from '../jail/jail.ts'
 import { createOutputs } from '../jail/outputs.ts'
 import { watchCpu } from '../jail/watch-cpu.ts'
-import type { HostKey, Hosts } from './hosts.ts'
+import type { HostKey, Hosts } from '../hosts/hosts.ts'
 
 /** What a process says at the end of an execution. It is the word of a process that ran the candidate: good for figures, never for a verdict. */
 const endSchema = z.object({ exitCode: z.int(), cpuMs: z.number().min(0), rssBytes: z.number().min(0) })

@@ -64,7 +64,9 @@ function link({ isolate, context }, module, path, files) {
   const pathOf = new Map([[module, path]])
   module.instantiateSync(context, (specifier, referrer) => {
     const from = new URL(pathOf.get(referrer) ?? '', 'file:///')
-    const target = /^\.{1,2}\//.test(specifier) ? new URL(specifier, from).pathname.slice(1) : undefined
+    const named = /^\.{1,2}\//.test(specifier) ? new URL(specifier, from).pathname.slice(1) : ''
+    // Files of TypeScript stand here without types and under the names of JavaScript.
+    const target = [named.replace(/\.([mc]?)tsx?$/, '.$1js'), `${named}.js`].find((each) => files.has(each))
     const source = target === undefined ? undefined : textOf(files, target)
     if (source === undefined) throw new Error(`Cannot find module '${specifier}': it is none of the files`)
     const made = known.get(target) ?? isolate.compileModuleSync(source, { filename: FOLDER + target })

@@ -46,6 +46,23 @@ function fail(kind, error) {
   process.stderr.write(`${lines.join('\n').trimEnd()}\n`, () => leave(1))
 }
 
+const TYPESCRIPT = /\.([mc]?)tsx?$/
+
+/** Files of TypeScript stand here without types and under the names of JavaScript; imports may name them as they were. */
+function resolveTyped() {
+  Module.registerHooks({
+    resolve(specifier, context, next) {
+      const isOwn = /^\.{1,2}\//.test(specifier)
+      try {
+        return next(isOwn ? specifier.replace(TYPESCRIPT, '.$1js') : specifier, context)
+      } catch (error) {
+        if (!isOwn || /\.\w+$/.test(specifier)) throw error
+        return next(`${specifier}.js`, context)
+      }
+    },
+  })
+}
+
 function parses(make) {
   try {
     make()
@@ -205,6 +222,7 @@ async function main() {
   const init = begin()
   writeFiles(init.files)
   process.chdir(FOLDER)
+  if (init.isTyped) resolveTyped()
   const path = FOLDER + init.entry
   writeFrame('S')
   const unread = parses(() => readFileSync(path))

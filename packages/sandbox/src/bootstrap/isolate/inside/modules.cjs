@@ -15,9 +15,14 @@ module.exports = function createModules({ read, loadAssert }) {
       else if (part !== '.' && part !== '') parts.push(part)
     }
     const path = parts.join('/')
-    return [path, `${path}.js`, `${path}.cjs`, `${path}.json`, `${path}/index.js`].find(
-      (each) => read(each) !== undefined,
-    )
+    // Files of TypeScript stand here without types and under the names of JavaScript.
+    return [
+      path.replace(/\.([mc]?)tsx?$/, '.$1js'),
+      `${path}.js`,
+      `${path}.cjs`,
+      `${path}.json`,
+      `${path}/index.js`,
+    ].find((each) => read(each) !== undefined)
   }
   function missing(name) {
     const why = /^\.{0,2}\//.test(name) ? 'it is none of the files' : 'the tier isolate has no modules of Node or npm'
