@@ -18,6 +18,7 @@ import { one } from './api-error.ts'
 import { loopEvents } from './events.ts'
 import { cacheClient } from './cache.ts'
 import { executionsClient } from './executions.ts'
+import { keysClient } from './keys.ts'
 import { parseMetrics } from './metrics.ts'
 import { createTransport, json } from './transport.ts'
 import type { ChatCompletion, Client, ClientOptions } from './types.ts'
@@ -87,6 +88,8 @@ export function createClient(options: ClientOptions): Client {
     },
 
     cache: cacheClient(transport),
+
+    ...keysClient(transport),
 
     runners: {
       list: async ({ signal } = {}) => {

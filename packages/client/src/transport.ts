@@ -4,7 +4,7 @@ import { ApiError, errorOfReply, one, type Headers } from './api-error.ts'
 import type { ClientOptions } from './types.ts'
 
 export type Call = {
-  readonly method: 'GET' | 'POST' | 'DELETE'
+  readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
   readonly path: string
   readonly body?: unknown
   readonly headers?: Readonly<Record<string, string>>

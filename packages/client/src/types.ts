@@ -1,4 +1,5 @@
 import type {
+  AuditPage,
   BatchEvent,
   CacheEntryView,
   CacheOutcome,
@@ -8,13 +9,20 @@ import type {
   ExecutionResult,
   ExplainInput,
   Explanation,
+  KeyChange,
+  KeyView,
+  KeyWithSecret,
   LoopEvent,
   LoopInput,
   LoopList,
   LoopState,
   LoopView,
+  NewKey,
   Purged,
   RunnerView,
+  SpendLimits,
+  TenantView,
+  UsageView,
   VerdictRecord,
   VerdictRequest,
 } from '@loopgate/contracts'
@@ -133,6 +141,33 @@ export type Client = {
     /** `POST /api/cache/{key}/verdict`: a later verdict replaces an earlier one. */
     readonly judge: (key: string, verdict: VerdictRequest, options?: CallOptions) => Promise<VerdictRecord>
   }
+  /** Keys of the installation; all need the scope admin. */
+  readonly keys: {
+    /** `POST /api/keys`. The secret is in this answer and nowhere else. */
+    readonly create: (key: NewKey, options?: CallOptions) => Promise<KeyWithSecret>
+    readonly list: (options?: CallOptions & { readonly tenant?: string }) => Promise<readonly KeyView[]>
+    readonly get: (id: string, options?: CallOptions) => Promise<KeyView>
+    /** `PATCH /api/keys/{id}`: what is absent stays, null takes an optional member away. */
+    readonly change: (id: string, change: KeyChange, options?: CallOptions) => Promise<KeyView>
+    /** `POST /api/keys/{id}/rotate`: the old secret works on for the overlap, an hour by default. */
+    readonly rotate: (
+      id: string,
+      options?: CallOptions & { readonly overlapSeconds?: number | undefined },
+    ) => Promise<KeyWithSecret>
+    readonly revoke: (id: string, options?: CallOptions) => Promise<KeyView>
+    readonly usage: (id: string, options?: CallOptions) => Promise<UsageView>
+  }
+  /** Limits that all keys of a tenant share; all need the scope admin. */
+  readonly tenants: {
+    readonly list: (options?: CallOptions) => Promise<readonly TenantView[]>
+    readonly set: (tenant: string, limits: SpendLimits, options?: CallOptions) => Promise<TenantView>
+    readonly remove: (tenant: string, options?: CallOptions) => Promise<void>
+    readonly usage: (tenant: string, options?: CallOptions) => Promise<UsageView>
+  }
+  /** `GET /api/audit`: what was done to keys and tenants, the oldest first; `next` is the `after` of the next page. */
+  readonly audit: (
+    page?: CallOptions & { readonly after?: string | undefined; readonly limit?: number | undefined },
+  ) => Promise<AuditPage>
   readonly runners: {
     readonly list: (options?: CallOptions) => Promise<RunnerView[]>
     /** `POST /api/runners/{id}/drain`: it ends what it has and gets nothing more, of any replica. */

@@ -146,3 +146,4 @@ export const auditEntrySchema = z.object({
 })
 export type AuditEntry = z.infer<typeof auditEntrySchema>
 export const auditPageSchema = z.object({ entries: z.array(auditEntrySchema), next: z.string().nullable() })
+export type AuditPage = z.infer<typeof auditPageSchema>
