@@ -1,11 +1,10 @@
 import { mkdirSync } from 'node:fs'
-import { join } from 'node:path'
-import { freePort } from '@loopgate/testkit/redis'
 import { createBurst, type Burst, type BurstCall } from '../load/burst.ts'
 import { cpuUs } from '../measure/cpu.ts'
-import { CORES, startPinned, type Pinned } from '../measure/pinned.ts'
+import { CORES } from '../measure/pinned.ts'
 import { round } from '../report/figures.ts'
 import { newInstallation, startGateway, startRedis } from '../targets/gateway-process.ts'
+import { startSimulator, type Simulator } from '../targets/simulator.ts'
 import type { GatewayOptions } from './gateway.ts'
 
 /** Pace of the simulated generations: Cerebras' own order of magnitude. */
@@ -50,7 +49,7 @@ export async function coalescingBench(options: CoalescingOptions): Promise<Coale
   mkdirSync(folder, { recursive: true })
   const rows: CoalescingRow[] = []
   const redis = await startRedis(options.tool('redis-server'), CORES.load, folder)
-  const simulator = await startSimulator(options)
+  const simulator = await startSimulator(options, TOKENS_PER_SECOND)
   try {
     for (const count of replicas) {
       say(`starting ${count} ${count === 1 ? 'gateway' : 'gateways'}`)
@@ -63,24 +62,7 @@ export async function coalescingBench(options: CoalescingOptions): Promise<Coale
   return { tokensPerSecond: TOKENS_PER_SECOND, answerTokens: ANSWER_TOKENS, rows }
 }
 
-type Simulator = Pinned & { readonly origin: string }
 type Place = CoalescingOptions & { readonly redisUrl: string; readonly simulator: Simulator }
-
-async function startSimulator({ root, folder }: CoalescingOptions): Promise<Simulator> {
-  const port = await freePort()
-  const simulator = startPinned(
-    'simulator',
-    CORES.load,
-    [process.execPath, join(root, 'services/cerebras-sim/src/server.ts')],
-    {
-      logFolder: folder,
-      env: { LOOPGATE_SIM_PORT: String(port), LOOPGATE_SIM_TOKENS_PER_SECOND: String(TOKENS_PER_SECOND) },
-    },
-  )
-  const origin = `http://127.0.0.1:${port}`
-  await simulator.answers(`${origin}/healthz`)
-  return { ...simulator, origin }
-}
 
 async function withGateways(replicas: number, callers: readonly number[], place: Place): Promise<CoalescingRow[]> {
   const installation = newInstallation()
@@ -100,7 +82,7 @@ async function withGateways(replicas: number, callers: readonly number[], place:
         place.say(`${replicas} gateways, ${count} callers, ${coalescing ? 'coalescing' : 'no-store'}`)
         const call = { origins, headers: headers(installation.key, coalescing), callers: count }
         await send(burst, call) // opens the connections and warms the code
-        const before = { upstream: await upstreamCalls(simulator), cpu: cpuUs(gateways.map(({ pid }) => pid)) }
+        const before = { upstream: await simulator.requests(), cpu: cpuUs(gateways.map(({ pid }) => pid)) }
         const bursts = []
         for (let repeat = 0; repeat < place.repeats; repeat += 1) bursts.push(await send(burst, call))
         const used = cpuUs(gateways.map(({ pid }) => pid)) - before.cpu
@@ -112,7 +94,7 @@ async function withGateways(replicas: number, callers: readonly number[], place:
           replicas,
           callers: count,
           coalescing,
-          upstreamCalls: (await upstreamCalls(simulator)) - before.upstream,
+          upstreamCalls: (await simulator.requests()) - before.upstream,
           bursts: place.repeats,
           equalContents: bursts.every((answers) => new Set(answers.map(({ content }) => content)).size === 1),
           p50Ms: round(times[Math.floor(times.length / 2)] as number),
@@ -159,9 +141,4 @@ function send(
     }
   })
   return burst.send(calls)
-}
-
-async function upstreamCalls({ origin }: Simulator): Promise<number> {
-  const reply = await fetch(`${origin}/__sim/stats`)
-  return ((await reply.json()) as { requests: number }).requests
 }

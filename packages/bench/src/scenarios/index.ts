@@ -1,7 +1,11 @@
 import { coalescingTable } from '../report/coalescing-table.ts'
+import { leavingTable } from '../report/leaving-table.ts'
 import { table } from '../report/table.ts'
+import { tenantsTable } from '../report/tenants-table.ts'
 import { coalescingBench } from './coalescing.ts'
 import { gatewayBench, type GatewayOptions } from './gateway.ts'
+import { leavingBench } from './leaving.ts'
+import { tenantsBench } from './tenants.ts'
 
 type Finished = { readonly json: unknown; readonly text: string }
 export type Scenario = { readonly title: string; readonly run: (options: GatewayOptions) => Promise<Finished> }
@@ -20,6 +24,20 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
     run: async (options) => {
       const json = await coalescingBench(options)
       return { json, text: coalescingTable(json) }
+    },
+  },
+  tenants: {
+    title: 'whether a tenant can tell by the time of an answer that another has asked for it: a rank-sum test',
+    run: async (options) => {
+      const json = await tenantsBench(options)
+      return { json, text: tenantsTable(json) }
+    },
+  },
+  leaving: {
+    title: 'how soon the upstream is left alone when all callers of a generation have gone',
+    run: async (options) => {
+      const json = await leavingBench(options)
+      return { json, text: leavingTable(json) }
     },
   },
 }

@@ -18,12 +18,15 @@ export async function startRedis(program: string, core: number, logFolder: strin
 /** What gateways that belong together share. */
 export type Installation = {
   readonly key: string
+  /** Of another tenant. */
+  readonly otherKey: string
   readonly runnerToken: string
   readonly cacheSecret: string
 }
 
 export const newInstallation = (): Installation => ({
   key: `lgk-${randomBytes(24).toString('hex')}`,
+  otherKey: `lgk-${randomBytes(24).toString('hex')}`,
   runnerToken: randomBytes(24).toString('hex'),
   cacheSecret: randomBytes(24).toString('hex'),
 })
@@ -41,7 +44,10 @@ export type GatewayPlace = {
 /** Loopgate's gateway as it ships, on one core; resolves once it answers. */
 export async function startGateway(place: GatewayPlace, shared: Installation): Promise<Pinned & { origin: string }> {
   const port = await freePort()
-  const sha256 = createHash('sha256').update(shared.key).digest('hex')
+  const keys = Object.entries({ bench: shared.key, other: shared.otherKey }).map(([tenant, key]) => {
+    const sha256 = createHash('sha256').update(key).digest('hex')
+    return { tenant, name: tenant, sha256, scopes: ['complete'] }
+  })
   const gateway = startPinned(
     place.name,
     place.core,
@@ -52,7 +58,7 @@ export async function startGateway(place: GatewayPlace, shared: Installation): P
         NODE_ENV: 'production',
         LOOPGATE_PORT: String(port),
         LOOPGATE_REDIS_URL: place.redisUrl,
-        LOOPGATE_API_KEYS: JSON.stringify([{ tenant: 'bench', name: 'bench', sha256, scopes: ['complete'] }]),
+        LOOPGATE_API_KEYS: JSON.stringify(keys),
         LOOPGATE_RUNNER_TOKEN: shared.runnerToken,
         LOOPGATE_CACHE_SECRET: shared.cacheSecret,
         LOOPGATE_UPSTREAM_URL: place.upstream,
