@@ -143,7 +143,13 @@ function fitOnDisk({ files, limits, compileLimits, language }: FilesOnDisk): boo
   return bytes <= limits.diskBytes && (isChecked(language) || bytes <= compileLimits.diskBytes)
 }
 
-const COMPILE_LIMITS = { wallMs: 30_000, cpuMs: 20_000, processes: 64, diskBytes: 64 * MIB } as const
+/** The same for a compiler, which needs more of some. */
+const compileLimitsSchema = limitsSchema.extend({
+  wallMs: limitsSchema.shape.wallMs.unwrap().default(30_000),
+  cpuMs: limitsSchema.shape.cpuMs.unwrap().default(20_000),
+  processes: limitsSchema.shape.processes.unwrap().default(64),
+  diskBytes: limitsSchema.shape.diskBytes.unwrap().default(64 * MIB),
+})
 
 type FilesOnDisk = {
   readonly files: readonly SandboxFile[]
@@ -176,8 +182,8 @@ export const executionRequestSchema = z
       .max(4 * MIB)
       .default(''),
     limits: limitsSchema.prefault({}),
-    compileLimits: limitsSchema
-      .prefault(COMPILE_LIMITS)
+    compileLimits: compileLimitsSchema
+      .prefault({})
       .describe('Limits of the compiler, where the language has one; it runs in a sandbox of its own'),
     isolation: isolationSchema.default('process'),
     checks: z.array(checkSchema).max(64).default([]),

@@ -77,6 +77,11 @@ export const ENV_NAMES: Readonly<Record<string, EnvName>> = {
   LOOPGATE_UPSTREAM_TOTAL_MS: { used: 'gateway', default: '600000', text: 'Longest duration of one upstream call' },
   LOOPGATE_EXECUTION_QUEUE_MS: { used: 'gateway', default: '120000', text: 'Longest wait of an execution for a slot' },
   LOOPGATE_EXECUTION_QUEUE_MAX: { used: 'gateway', default: '10000', text: 'Executions that may wait for a slot' },
+  LOOPGATE_EXECUTION_CEILINGS: {
+    used: 'gateway',
+    default: 'those of the API',
+    text: 'JSON with the most that a limit of an execution or loop may be, e.g. {"wallMs":30000,"memoryBytes":1073741824}',
+  },
   LOOPGATE_GATEWAY_URL: { used: 'loop-worker, sandbox-runner', default: '-', text: 'Base URL of the gateway' },
   LOOPGATE_SERVICE_KEY: {
     used: 'loop-worker',

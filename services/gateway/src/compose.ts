@@ -5,6 +5,7 @@ import { createSliceProducer } from '@loopgate/work-queue'
 import { createRegistry, newId, systemClock, type Clock, type Logger, type Registry } from '@loopgate/service-kit'
 import { createAuthenticator } from './auth/authenticator.ts'
 import { type Config, configuredKeys } from './config.ts'
+import { createCeilings } from './executions/ceilings.ts'
 import { createExecutions } from './executions/dispatcher.ts'
 import { tenantNamer } from './executions/tenant-name.ts'
 import type { LoopServices } from './loops/loop-services.ts'
@@ -96,6 +97,7 @@ export function compose(config: Config, logger: Logger, tuning: Tuning = {}): Se
     authenticator: createAuthenticator(keys.ring, config.LOOPGATE_RUNNER_TOKEN),
     hub,
     executions,
+    ceilings: createCeilings(config.LOOPGATE_EXECUTION_CEILINGS),
     loops,
     upstream,
     generations,

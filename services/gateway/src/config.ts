@@ -3,6 +3,7 @@ import { type ConfiguredKey, configuredKeySchema } from '@loopgate/contracts'
 import { pricesSchema } from '@loopgate/limits'
 import { envBool, envInt, envJson, loadConfig, logLevelSchema, secretSchema } from '@loopgate/service-kit'
 import { z } from 'zod'
+import { ceilingsSchema } from './executions/ceilings.ts'
 
 const originSchema = z.url({ protocol: /^https?$/, error: 'expected an http or https URL' })
 const redisUrlSchema = z.url({ protocol: /^rediss?$/, error: 'expected a redis or rediss URL' })
@@ -52,6 +53,7 @@ const configSchema = z
     LOOPGATE_UPSTREAM_TOTAL_MS: number(1, HOUR_MS, 600_000),
     LOOPGATE_EXECUTION_QUEUE_MS: number(1, HOUR_MS, 120_000),
     LOOPGATE_EXECUTION_QUEUE_MAX: number(0, 1_000_000, 10_000),
+    LOOPGATE_EXECUTION_CEILINGS: envJson(ceilingsSchema).default({}),
     CEREBRAS_API_KEY: secretSchema,
   })
   .superRefine(({ LOOPGATE_REDIS_URL: cache, LOOPGATE_QUEUE_REDIS_URL: queues }, context) => {

@@ -12,6 +12,7 @@ import { toFault } from '../errors/to-fault.ts'
 import { NEEDS_KEY, problems } from '../openapi/responses.ts'
 import { refusal } from '../plugins/validation.ts'
 import { EVENT_STREAM, formatEvent, JSON_LINES, openReplyStream, wantsEvents } from '../streams/reply-stream.ts'
+import type { Ceilings } from './ceilings.ts'
 import type { Executions } from './dispatcher.ts'
 import { departure } from './departure.ts'
 
@@ -19,7 +20,10 @@ import { departure } from './departure.ts'
 const AT_ONCE = 64
 
 /** `POST /api/executions/batch`: many programs in one call, their results as they come. */
-export function batchRoutes(app: App, { executions, clock }: { executions: Executions; clock: Clock }): void {
+export function batchRoutes(
+  app: App,
+  { executions, ceilings, clock }: { executions: Executions; ceilings: Ceilings; clock: Clock },
+): void {
   app.post(
     '/executions/batch',
     {
@@ -64,8 +68,10 @@ export function batchRoutes(app: App, { executions, clock }: { executions: Execu
 
       const run = async (index: number): Promise<BatchEvent> => {
         try {
+          ceilings.fill(items[index], ['limits', 'compileLimits'])
           const item = executionRequestSchema.safeParse(items[index])
           if (!item.success) throw refusal(item.error.issues)
+          ceilings.check(item.data)
           const result = await executions.run({ tenant, request: item.data, bytes, signal })
           return { type: 'item', index, result }
         } catch (error) {

@@ -1,10 +1,10 @@
 import { CLOSE_CODES, type ExecutionResult } from '@loopgate/contracts'
-import { fault, newId, type Clock, type ErrorCode, type Registry } from '@loopgate/service-kit'
+import { fault, newId, type Clock, type ErrorCode, type FaultOptions, type Registry } from '@loopgate/service-kit'
 import type { LeaseFrame, Runner, RunnerEvents, RunnerHub } from '../runners/hub.ts'
 import { cancel, createLeaseBook } from './lease-book.ts'
 import { backOff, leaseMs } from './lease-times.ts'
 import { createExecutionMetrics, type Reoffer } from './metrics.ts'
-import { canRun, needOf, noteServed } from './pick-runner.ts'
+import { canRun, needOf, noteServed, whatIsOffered } from './pick-runner.ts'
 import type { Lease, Order, Task } from './task.ts'
 import { createWaitingRoom } from './waiting-room.ts'
 
@@ -56,17 +56,18 @@ export function createExecutions(
     room.leave(task)
     leases.settle(task)
   }
-  const fail = (task: Task, code: ErrorCode): void => {
+  const fail = (task: Task, code: ErrorCode, issues: FaultOptions['issues'] = []): void => {
     settle(task)
     metrics.failed(code)
-    task.reject(fault(code))
+    task.reject(fault(code, { issues }))
   }
 
   /** Why the task found no runner, once its deadline has passed. */
   const expire = (task: Task): void => {
     if (task.lease !== null) cancel(task.lease)
     const { isolation, language } = task.order.request
-    fail(task, hub.offers(isolation, language) ? 'LG_EXECUTION_QUEUE_TIMEOUT' : 'LG_NO_RUNNER')
+    if (hub.offers(isolation, language)) return fail(task, 'LG_EXECUTION_QUEUE_TIMEOUT')
+    fail(task, 'LG_NO_RUNNER', [{ path: 'language', expected: whatIsOffered(hub.runners(), { language, isolation }) }])
   }
 
   const offer = (task: Task, runner: Runner): void => {

@@ -44,6 +44,18 @@ export function canRun({ connection }: Runner, need: Pick<Need, 'isolation' | 'l
   return offersOf(connection.info, need.isolation, need.language)
 }
 
+/** In words for a caller whose language no attached runner offers in the tier: which ones there are. */
+export function whatIsOffered(
+  runners: Iterable<Runner>,
+  { language, isolation }: Omit<Need, 'tenant' | 'failedOn'>,
+): string {
+  const infos = [...runners].map(({ connection }) => connection.info)
+  const named = new Set(infos.flatMap(({ languages }) => languages.map((each) => each.language)))
+  const offered = [...named].filter((each) => infos.some((info) => offersOf(info, isolation, each)))
+  const list = offered.length === 0 ? 'none' : offered.toSorted().join(', ')
+  return `a language that an attached runner offers in the tier ${isolation} (${list}); nobody offers ${language}`
+}
+
 /** Notes that the runner is about to have the kind of work at hand. */
 export function noteServed({ served }: Runner, need: Need): void {
   for (const what of kindsOf(need)) served.note(what)

@@ -8,6 +8,7 @@ import type { Clock } from '@loopgate/service-kit'
 import type { App } from '../app-type.ts'
 import { NEEDS_KEY, problems } from '../openapi/responses.ts'
 import { wantsEvents } from '../streams/reply-stream.ts'
+import type { Ceilings } from './ceilings.ts'
 import { departure } from './departure.ts'
 import type { Executions } from './dispatcher.ts'
 import { streamExecution } from './streamed.ts'
@@ -17,12 +18,16 @@ import type { Order } from './task.ts'
 const BODY_LIMIT_BYTES = MAX_FRAME_BYTES / 2
 
 /** `POST /api/executions`. */
-export function executionRoutes(app: App, { executions, clock }: { executions: Executions; clock: Clock }): void {
+export function executionRoutes(
+  app: App,
+  { executions, ceilings, clock }: { executions: Executions; ceilings: Ceilings; clock: Clock },
+): void {
   app.post(
     '/executions',
     {
       config: { scope: 'execute' },
       bodyLimit: BODY_LIMIT_BYTES,
+      preValidation: async ({ body }) => ceilings.fill(body, ['limits', 'compileLimits']),
       schema: {
         tags: ['executions'],
         summary: 'Run code in a sandbox and wait for the result',
@@ -57,6 +62,7 @@ export function executionRoutes(app: App, { executions, clock }: { executions: E
       },
     },
     async (request, reply) => {
+      ceilings.check(request.body)
       const order: Order = {
         tenant: request.principal.tenant,
         request: request.body,

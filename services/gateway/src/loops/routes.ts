@@ -10,6 +10,7 @@ import { fault, type LoopgateError } from '@loopgate/service-kit'
 import type { FastifyRequest } from 'fastify'
 import { z } from 'zod'
 import type { App } from '../app-type.ts'
+import type { Ceilings } from '../executions/ceilings.ts'
 import { NEEDS_KEY, problems } from '../openapi/responses.ts'
 import { need, type LoopServices } from './loop-services.ts'
 
@@ -46,7 +47,7 @@ export async function ownLoop(loops: LoopServices | null, request: FastifyReques
 }
 
 /** `/api/loops`, less the event stream. */
-export function loopRoutes(app: App, { loops }: { loops: LoopServices | null }): void {
+export function loopRoutes(app: App, { loops, ceilings }: { loops: LoopServices | null; ceilings: Ceilings }): void {
   const config = { scope: 'loops' } as const
 
   /** A loop that is not enqueued is found by the sweeper of the workers, a little later. */
@@ -70,6 +71,7 @@ export function loopRoutes(app: App, { loops }: { loops: LoopServices | null }):
     {
       config,
       bodyLimit: BODY_LIMIT_BYTES,
+      preValidation: async ({ body }) => ceilings.fill(body, ['limits']),
       schema: {
         ...common,
         summary: 'Create a loop',
@@ -84,6 +86,7 @@ export function loopRoutes(app: App, { loops }: { loops: LoopServices | null }):
     },
     async (request, reply) => {
       const { store } = need(loops)
+      ceilings.check(request.body)
       const key = request.headers[IDEMPOTENCY_HEADER]
       const { loop } = await store.create(request.principal.tenant, request.body, key)
       if (loop.state === 'queued') await enqueue(request, loop.id)
