@@ -147,14 +147,14 @@ print(name(lambda: os.mkfifo("/tmp/f")), name(lambda: time.clock_settime(time.CL
 
 /** Serves small programs until it is stopped. */
 function canary(serve: TestSandbox['run']): () => Promise<SandboxResult[]> {
-  let isOver = false
+  const over = new AbortController()
   const results: SandboxResult[] = []
   const serving = (async () => {
     do results.push(await serve({ language: 'python', files: [{ path: 'c.py', content: 'print("canary")' }] }))
-    while (!isOver)
+    while (!over.signal.aborted)
   })()
   return async () => {
-    isOver = true
+    over.abort()
     await serving
     return results
   }
