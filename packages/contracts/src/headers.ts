@@ -17,6 +17,8 @@ export const REPLAY_HEADER = 'x-loopgate-replay'
 export const RESUMABLE_HEADER = 'x-loopgate-resumable'
 /** Request: the loop on whose behalf a call is made; for metrics and fairness, never part of the key. */
 export const LOOP_HEADER = 'x-loopgate-loop'
+/** Request: `interactive`, `loop` or `batch`: who waits when there is not room for all; the key has a ceiling. */
+export const PRIORITY_HEADER = 'x-loopgate-priority'
 /** Request: `strict` refuses fields that Cerebras refuses instead of removing them. */
 export const MODE_HEADER = 'x-loopgate-mode'
 

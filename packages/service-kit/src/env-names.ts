@@ -53,6 +53,21 @@ export const ENV_NAMES: Readonly<Record<string, EnvName>> = {
     default: 'those of the public catalogue',
     text: 'JSON object of model to {promptMicroUsdPerMillion, completionMicroUsdPerMillion}, micro-USD for a million tokens, for limits on money',
   },
+  LOOPGATE_SHED_DELAY_MS: {
+    used: 'gateway',
+    default: '400',
+    text: 'Event-loop delay (99th percentile) at which all new work is refused; batch work from 80 % of it',
+  },
+  LOOPGATE_SHED_HEAP_PERCENT: {
+    used: 'gateway',
+    default: '92',
+    text: 'Share of the heap limit of Node at which all new work is refused; batch work from 80 % of it',
+  },
+  LOOPGATE_SHED_BODY_BYTES: {
+    used: 'gateway',
+    default: '268435456',
+    text: 'Bodies of requests under way at which all new work is refused; batch work from 80 % of it',
+  },
   LOOPGATE_RUNNER_TOKEN: { used: 'gateway, sandbox-runner', default: '-', text: 'Token with which runners attach' },
   LOOPGATE_CACHE_SECRET: {
     used: 'gateway',

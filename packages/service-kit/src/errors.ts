@@ -149,6 +149,13 @@ export const ERRORS = {
     'execution_queue_timeout',
     'No runner had a free slot in time',
   ),
+  LG_OVERLOADED: row(
+    503,
+    true,
+    'server_error',
+    'overloaded',
+    'The gateway has more work than it can do; other replicas may have less',
+  ),
   LG_DRAINING: row(503, true, 'server_error', 'draining', 'The gateway is shutting down'),
   LG_UPSTREAM_TIMEOUT: row(504, true, 'server_error', 'upstream_timeout', 'The upstream did not answer in time'),
 } as const satisfies Record<string, ErrorRow>

@@ -28,6 +28,7 @@ import { announce } from './replicas/announce.ts'
 import { flightRoutes } from './replicas/routes.ts'
 import { runnerRoutes } from './runners/routes.ts'
 import type { Services } from './services.ts'
+import { shedding } from './shedding/shedding.ts'
 
 /** The HTTP application. The order of registration is its table of contents. */
 export async function buildApp(services: Services): Promise<App> {
@@ -39,6 +40,7 @@ export async function buildApp(services: Services): Promise<App> {
   await app.register(notFound)
   await app.register(httpMetrics, services)
   await app.register(requestIdHeader)
+  await app.register(shedding, services)
   await app.register(auth, services)
   await app.register(expectContinue)
   await app.register(jsonBody)

@@ -15,6 +15,7 @@ import { createDrain } from './operations/drain.ts'
 import { createRunnerHub } from './runners/hub.ts'
 import { CONNECT_PATH } from './runners/routes.ts'
 import type { Services } from './services.ts'
+import { composeShedding } from './shedding/compose.ts'
 
 /** What no operator sets but tests do. */
 export type Tuning = {
@@ -102,6 +103,7 @@ export function compose(config: Config, logger: Logger, tuning: Tuning = {}): Se
     upstream,
     generations,
     keys,
+    shedding: composeShedding(clock, config),
     advertiseUrl: config.LOOPGATE_ADVERTISE_URL ?? null,
     loopsStatus: () => (redis === null ? 'none' : redis.status === 'ready' ? 'up' : 'down'),
     async close() {

@@ -8,6 +8,7 @@ import type { KeyServices } from './keys/key-services.ts'
 import type { LoopServices } from './loops/loop-services.ts'
 import type { Drain } from './operations/drain.ts'
 import type { RunnerHub } from './runners/hub.ts'
+import type { Shedding } from './shedding/shedding.ts'
 
 /** Everything that the routes stand on, made by `compose`. */
 export type Services = {
@@ -23,6 +24,7 @@ export type Services = {
   readonly upstream: Upstream
   readonly generations: Generations
   readonly keys: KeyServices
+  readonly shedding: Shedding
   /** Where other replicas reach this one; null for the address that it is bound to. */
   readonly advertiseUrl: string | null
   /** State of the connection to the Redis of the loops. */

@@ -26,6 +26,7 @@ const ERROR_CODES: readonly ErrorCode[] = [
   'LG_TOO_LARGE',
   'LG_MEDIA_TYPE',
   'LG_RATE_LIMITED',
+  'LG_OVERLOADED',
   'LG_LIMIT_REACHED',
   'LG_BUDGET_SPENT',
   'LG_UPSTREAM_ERROR',

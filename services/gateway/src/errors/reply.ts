@@ -31,7 +31,8 @@ export function replyWithFault(error: unknown, shape: ErrorShape, request: Fasti
   const fault = toFault(error)
   const log = { err: fault, code: fault.code, route: request.routeOptions.url }
   if (fault.code === 'LG_INTERNAL') request.log.error(log, 'request failed')
-  else if (fault.statusCode >= 500) request.log.warn(log, 'request failed')
+  // Of an overload there is a metric: a line for each would be more work.
+  else if (fault.statusCode >= 500 && fault.code !== 'LG_OVERLOADED') request.log.warn(log, 'request failed')
   else request.log.debug(log, 'request refused')
 
   // Fastify asks to close at once when a body is refused; the caller might then miss the answer.

@@ -57,6 +57,7 @@ export function executionRoutes(
             'LG_EXECUTION_QUEUE_FULL',
             'LG_EXECUTION_QUEUE_TIMEOUT',
             'LG_DRAINING',
+            'LG_OVERLOADED',
           ),
         },
       },
