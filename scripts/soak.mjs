@@ -1,6 +1,6 @@
 // npm run soak: what is left behind by ten thousand streams whose callers leave.
 import { ensureInstalled, runPinned } from './lib/bootstrap.mjs'
-import { stackTools } from './lib/tools.mjs'
+import { sandboxTools } from './lib/tools.mjs'
 
 ensureInstalled()
-runPinned('packages/bench/src/soak/main.ts', process.argv.slice(2), stackTools())
+runPinned('packages/bench/src/soak/main.ts', process.argv.slice(2), sandboxTools())

@@ -35,6 +35,7 @@ const TOOLS = {
   prometheus: ['prometheus'],
   promtool: ['prometheus'],
   chromium: [],
+  runsc: ['runsc'],
 }
 /** Where the program stands inside its package, if not in usr/bin under its own name. */
 const PROGRAM = { python3: 'usr/bin/python3.11', nginx: 'usr/sbin/nginx' }

@@ -1,4 +1,6 @@
 // The programs that the stack needs beside Node, found or brought, as environment variables.
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
 import { ROOT, fail } from './bootstrap.mjs'
 import { ensureTool } from './debian-tools.mjs'
 
@@ -14,5 +16,17 @@ export function stackTools() {
     }
   } catch (error) {
     return fail(error.message)
+  }
+}
+
+/** With gVisor, which only tests and benchmarks of its tier need: where it is not to be had they say so. */
+export function sandboxTools() {
+  const tools = stackTools()
+  const brought = join(ROOT, '.loopgate', 'toolchain', 'usr', 'bin', 'runsc')
+  try {
+    const found = process.env.LOOPGATE_RUNSC_PATH ?? ensureTool('runsc', ROOT)
+    return { ...tools, LOOPGATE_RUNSC_PATH: existsSync(brought) ? brought : found }
+  } catch {
+    return tools
   }
 }

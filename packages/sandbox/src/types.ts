@@ -56,6 +56,8 @@ export type SandboxOptions = {
   readonly isolatesOfOne?: number | undefined
   /** The bubblewrap program, or the wrapper script that the set-up writes. Default: found on PATH. */
   readonly bwrapPath?: string | undefined
+  /** Tier `gvisor`: the runsc program. Default: found on PATH. */
+  readonly runscPath?: string | undefined
   /** A real Python interpreter, never a version manager's shim. Default: found in /usr/bin and /usr/local/bin. */
   readonly pythonPath?: string | undefined
   /** Default: the Node that runs this process. */

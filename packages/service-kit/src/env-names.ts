@@ -140,6 +140,11 @@ export const ENV_NAMES: Readonly<Record<string, EnvName>> = {
     default: 'the Node that runs the runner',
     text: 'The Node of the sandboxes',
   },
+  LOOPGATE_RUNSC_PATH: {
+    used: 'sandbox-runner',
+    default: 'found on PATH; without it the tier gvisor is not offered',
+    text: 'The runsc program of gVisor',
+  },
   LOOPGATE_SIM_PORT: { used: 'cerebras-sim', default: '8081', text: 'Port the simulator listens on' },
   LOOPGATE_SIM_HOST: { used: 'cerebras-sim', default: '127.0.0.1', text: 'Address the simulator listens on' },
   LOOPGATE_SIM_KEYS: {

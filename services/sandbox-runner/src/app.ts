@@ -1,5 +1,5 @@
 import { availableParallelism } from 'node:os'
-import { CLOSE_CODES, type RunnerInfo } from '@loopgate/contracts'
+import { CLOSE_CODES, isolationSchema, type RunnerInfo } from '@loopgate/contracts'
 import { createSandbox, type Sandbox, type SandboxOptions } from '@loopgate/sandbox'
 import { systemClock, type Clock, type Logger } from '@loopgate/service-kit'
 import type { Config } from './config.ts'
@@ -20,7 +20,7 @@ export type Runner = {
 }
 
 /** Tiers that are tried; those whose self-test passes are offered. */
-const TIERS = ['process', 'fork', 'isolate'] as const
+const TIERS = isolationSchema.options
 
 /** How long a drained runner waits for the gateways to acknowledge its last results. */
 const LAST_RESULTS_MS = 5_000
@@ -38,6 +38,7 @@ export function createRunner(deps: {
     bwrapPath: config.LOOPGATE_BWRAP_PATH,
     pythonPath: config.LOOPGATE_PYTHON_PATH,
     nodePath: config.LOOPGATE_NODE_PATH,
+    runscPath: config.LOOPGATE_RUNSC_PATH,
     launcherUid: config.LOOPGATE_RUNNER_UID,
     languages: config.LOOPGATE_RUNNER_LANGUAGES,
     ...(config.LOOPGATE_RUNNER_WARM_MAX > 0 && {

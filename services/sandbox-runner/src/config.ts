@@ -23,6 +23,7 @@ const configSchema = z.object({
   LOOPGATE_BWRAP_PATH: pathSchema.optional(),
   LOOPGATE_PYTHON_PATH: pathSchema.optional(),
   LOOPGATE_NODE_PATH: pathSchema.optional(),
+  LOOPGATE_RUNSC_PATH: pathSchema.optional(),
 })
 export type Config = Readonly<z.infer<typeof configSchema>>
 

@@ -4,7 +4,7 @@ import type { Logger } from '@loopgate/service-kit'
 
 /** The isolation tiers of this runner; each is offered only once its own self-test has passed. */
 export type Tiers = {
-  /** Tests each of them, one after the other. Never throws. */
+  /** Tests all of them. Never throws. */
   readonly test: () => Promise<void>
   /** The sandbox of the tier and language asked for; undefined if it is not offered here. */
   readonly of: (request: Pick<ExecutionRequest, 'isolation' | 'language'>) => Sandbox | undefined
@@ -21,13 +21,15 @@ export function createTiers(logger: Logger, sandboxes: readonly Sandbox[]): Tier
   const sound = () => [...reports].filter(([, report]) => report.passed)
   return {
     test: async () => {
-      for (const sandbox of sandboxes) {
+      // In the order of the tiers, however long each takes.
+      const all = await Promise.all(sandboxes.map(async (sandbox) => ({ sandbox, report: await sandbox.selfTest() })))
+      for (const { sandbox, report } of all) {
         const { tier } = sandbox
-        const report = await sandbox.selfTest()
         reports.set(sandbox, report)
         const failed = report.checks.filter(({ passed }) => !passed)
         const { languages, enforced } = report
         if (report.passed) logger.info({ tier, languages, enforced }, 'the sandbox is sound')
+        else if (enforced.length === 0) logger.warn({ tier, failed }, 'the tier is not to be had on this machine')
         else logger.error({ tier, failed }, 'the self-test of the sandbox failed: its tier is not offered')
       }
       if (sound().length === 0) logger.error('no tier is sound: this runner takes no executions')

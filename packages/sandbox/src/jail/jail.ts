@@ -4,7 +4,7 @@ import type { Runtime, Role } from '../languages/runtime.ts'
 import type { Bwrap } from '../toolchain/bwrap.ts'
 import type { Identity } from '../toolchain/identity.ts'
 import type { JailLimits, OnOutput } from '../types.ts'
-import type { JailFolders } from './arguments.ts'
+import type { jailArguments, JailFolders } from './arguments.ts'
 import { createChannel, type Channel, type ChannelHandlers } from './channel.ts'
 import { drained, emptied, exitOf, exitStatus, signal } from './ending.ts'
 import { launch } from './launch.ts'
@@ -55,6 +55,8 @@ export type JailDeps = {
   readonly cgroups: CgroupBackend
   /** System and staging folders that every sandbox sees. */
   readonly folders: JailFolders
+  /** What bubblewrap is told; the tier gvisor has its own. */
+  readonly arguments?: typeof jailArguments
   /** Opens the seccomp program for one sandbox; null where there is no filter for the architecture. */
   readonly openFilter: (() => { descriptor: number; close: () => void }) | null
   /** Work that goes on after a sandbox has ended: removal of cgroups. */
@@ -111,7 +113,10 @@ export function startJail(deps: JailDeps, spec: JailSpec): Jail {
 /** What the cgroup of a sandbox of this runtime is limited to. */
 function cgroupLimits(runtime: Runtime, limits: JailLimits): CgroupLimits {
   // One more for bubblewrap's init.
-  return { memoryBytes: limits.memoryBytes, processes: limits.processes + runtime.ownProcesses + 1 }
+  return {
+    memoryBytes: limits.memoryBytes + (runtime.ownBytes ?? 0),
+    processes: limits.processes + runtime.ownProcesses + 1,
+  }
 }
 
 /**

@@ -31,7 +31,7 @@ export function launch(deps: JailDeps, boot: JailBoot, cgroup: Cgroup): Launched
   const firstFile = block + (filter === null ? 1 : 2)
   let child: ChildProcess
   try {
-    const args = jailArguments(
+    const args = (deps.arguments ?? jailArguments)(
       { system: deps.folders.system, binds: [...deps.folders.binds, ...runtime.binds] },
       runtime.env,
       limits.diskBytes,

@@ -65,8 +65,17 @@ const DENIED: ReadonlyArray<readonly [string, number | null, number | null]> = [
   ['set_mempolicy', 238, 237],
 ]
 
-/** What a server of forks does that its children must not. */
-const SERVER_NEEDS: ReadonlySet<string> = new Set(['mount', 'unshare'])
+/** For whom a filter is: a program, or what shuts programs in, by calls that those must not make. */
+export type FilterRole = 'program' | 'fork-server' | 'gvisor'
+
+const NEEDS: Readonly<Record<FilterRole, ReadonlySet<string>>> = {
+  program: new Set(),
+  'fork-server': new Set(['mount', 'unshare']),
+  // Its ptrace platform runs the program's instructions and answers every system call itself.
+  gvisor: new Set(
+    'mount umount2 pivot_root chroot unshare ptrace process_vm_readv process_vm_writev personality'.split(' '),
+  ),
+}
 
 // linux/seccomp.h, linux/audit.h, linux/filter.h
 const RET_KILL_PROCESS = 0x8000_0000
@@ -93,13 +102,13 @@ const NEW_NAMESPACES = 0x7e02_0000
 /**
  * A classic BPF program for `bwrap --seccomp`, or null where the table has no column for the
  * architecture. clone with a new namespace is refused; clone3, whose flags a filter cannot see, says
- * ENOSYS so that libraries fall back to clone. For a server of forks the calls by which it shuts its
- * children in are left open: each child loads the whole filter on top.
+ * ENOSYS so that libraries fall back to clone. For a server of forks and for gVisor the calls by which they shut
+ * programs in are left open: each fork loads the whole filter on top, and gVisor's sandbox its own.
  */
-export function seccompProgram(arch: string, role: 'program' | 'fork-server' = 'program'): Buffer | null {
+export function seccompProgram(arch: string, role: FilterRole = 'program'): Buffer | null {
   if (arch !== 'x64' && arch !== 'arm64') return null
-  const isServer = role === 'fork-server'
-  const denied = DENIED.filter(([name]) => !isServer || !SERVER_NEEDS.has(name))
+  const isServer = role !== 'program'
+  const denied = DENIED.filter(([name]) => !NEEDS[role].has(name))
     .map((row) => row[arch === 'x64' ? 1 : 2])
     .filter((number) => number !== null)
   const code: number[][] = [

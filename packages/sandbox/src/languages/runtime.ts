@@ -47,6 +47,8 @@ export type Runtime = {
   readonly sitePaths: readonly string[]
   /** Processes and threads that the runtime itself needs beyond what the candidate may have. */
   readonly ownProcesses: number
+  /** Memory that what runs it takes beyond what the candidate may have. */
+  readonly ownBytes?: number
 }
 
 /** Variables of every sandbox; interpreters that are not the system's stand in /opt. LANG keeps Python from setting LC_CTYPE itself. */

@@ -1,6 +1,7 @@
 import type { Isolation } from '@loopgate/contracts'
 import type { Clock, Logger } from '@loopgate/service-kit'
 import { createForkTier } from '../fork/create-fork-tier.ts'
+import { createGvisorTier } from '../gvisor/create-gvisor-tier.ts'
 import { createIsolateTier } from '../isolate/create-isolate-tier.ts'
 import type { Prepared } from '../prepare.ts'
 import { createProcessTier } from './create-process-tier.ts'
@@ -24,6 +25,6 @@ export async function createBackend(
     case 'isolate':
       return createIsolateTier(prepared, deps.clock, options.isolatesOfOne)
     case 'gvisor':
-      throw new Error('the tier gvisor is not there yet')
+      return createGvisorTier(prepared, deps.clock, options.runscPath)
   }
 }

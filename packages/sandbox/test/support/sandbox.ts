@@ -13,6 +13,7 @@ removeSpawnHook()
 /** The programs that the set-up found or brought. */
 export const TOOLS: SandboxOptions = {
   bwrapPath: process.env['LOOPGATE_BWRAP_PATH'] ?? ifThere(toolchain('bin/bwrap')),
+  runscPath: process.env['LOOPGATE_RUNSC_PATH'] ?? ifThere(toolchain('usr/bin/runsc')),
   pythonPath: process.env['LOOPGATE_PYTHON_PATH'] ?? ifThere(toolchain('usr/bin/python3.11')),
 }
 
@@ -74,7 +75,7 @@ export async function readySandbox(
 
 /** Whether a refusal is the machine's: namespaces are not to be had. Anything else is a defect, not a skip. */
 export function isMachines(refused: string): boolean {
-  return /refuses user namespaces|could be made but not set up|bubblewrap is not installed|procfs cannot be mounted/.test(
+  return /refuses user namespaces|could be made but not set up|bubblewrap is not installed|needs runsc|needs setpriv|procfs cannot be mounted/.test(
     refused,
   )
 }
