@@ -1,12 +1,14 @@
-import { type Clock, createTally, newId, type Registry } from '@loopgate/service-kit'
+import { type Clock, newId, type Registry } from '@loopgate/service-kit'
 import type { Redis } from 'ioredis'
 import { keyBook, tenantBook } from './keys.ts'
 import { createLocal } from './local.ts'
+import { createLimitMetrics } from './metrics.ts'
 import { booksOf, isLimited, limitNames, type Payer } from './payer.ts'
 import { refused } from './refuse.ts'
 import type { Scripted } from './scripts.ts'
-import { createSettlements } from './settlements.ts'
-import type { Amount, Ask, Link, Reservation, Usage } from './types.ts'
+import { createSettlements, type Settle } from './settlements.ts'
+import { createShares } from './shares.ts'
+import type { Amount, Ask, Link, Refusal, Reservation, Usage } from './types.ts'
 
 export type LimiterDeps = {
   /** With the scripts of this package defined on it; null without Redis, when this replica is the only one. */
@@ -42,15 +44,13 @@ const LEASE_MS = 30_000
 export function createLimiter({ link, clock, registry, replicas }: LimiterDeps, options: LimiterOptions): Limiter {
   const { keyPrefix: prefix, leaseMs = LEASE_MS } = options
   const local = createLocal({ wallNow: clock.wallNow, replicas: () => (link === null ? 1 : replicas()) }, { prefix })
-  const settlements = createSettlements({ link, clock, onBack: local.clear }, { prefix, leaseMs })
-  const refusals = createTally(registry, {
-    name: 'loopgate_limit_refusals_total',
-    help: 'Requests that a limit of their key or tenant refused',
-    labelNames: ['tenant', 'whose', 'limit'],
-  })
+  const settlements = createSettlements({ link, clock }, { prefix, leaseMs })
+  const shares = createShares({ local, settlements, force })
+  const metrics = createLimitMetrics(registry)
 
   return {
-    reserve: (payer, ask) => (isLimited(payer) ? reserve(payer, ask) : settlements.unlimited(payer)),
+    reserve: (payer, ask) =>
+      isLimited(payer) ? reserve(payer, ask) : counted(payer, settlements.unlimited(payer), null),
     async usage(tenant, keyId) {
       const [book, leases] = keyId === null ? tenantBook(prefix, tenant) : keyBook(prefix, tenant, keyId)
       await settlements.flush()
@@ -62,48 +62,73 @@ export function createLimiter({ link, clock, registry, replicas }: LimiterDeps, 
 
   async function reserve(payer: Payer, ask: Ask): Promise<Reservation> {
     const id = newId('r')
-    const lease = `${id} ${ask.kind === 'generation' ? 'g' : 'x'} ${ask.tokens} ${ask.microUsd}`
     const names = limitNames(ask.kind)
     const books = booksOf(prefix, payer)
-    const args = books.flatMap(([, limits]) => names.map((name) => limits[name] ?? ''))
-    const keys = books.flatMap(([pair]) => [...pair])
-    const reply = await link?.attempt((redis) => scripted(redis).lgReserve(...keys, lease, leaseMs, ...args), {
-      // It may have been reserved all the same, and nobody will use it.
-      late: (late) =>
-        void late.then(([given]) => given === 1 && settlements.reserved(payer, lease).settle(NOTHING), ignore),
-    })
-    if (reply === null || reply === undefined) return share(payer, id, ask)
+    if (link?.status() === 'up') await shares.handBack()
+    const limits = books.flatMap(([, bounds]) => names.map((name) => bounds[name] ?? ''))
+    const reply = await askRedis(payer, id, ask, limits)
+    if (reply === null) return counted(payer, shares.reserve(payer, id, ask), ask)
     const [given, ...told] = reply.map(Number)
     if (given !== 1) {
       const [who, number = 1, freesInMs = -1] = told
       const limit = names[number - 1] ?? 'requestsPerMinute'
-      throw counted(payer, who === 1 ? 'key' : 'tenant', { limit, freesInMs: freesInMs < 0 ? null : freesInMs })
+      throw refusal(payer, who === 1 ? 'key' : 'tenant', { limit, freesInMs: freesInMs < 0 ? null : freesInMs })
     }
     for (const [index, [pair]] of books.entries()) {
       const [dayTokens = 0, dayUsd = 0, tokens = 0, microUsd = 0] = told.slice(index * 4)
       local.learn(pair, { day: { tokens: dayTokens, microUsd: dayUsd }, total: { tokens, microUsd } })
     }
-    return settlements.reserved(payer, lease)
+    return counted(payer, settlements.reserved(payer, leaseOf(id, ask)), ask)
   }
 
-  function counted(payer: Payer, whose: 'key' | 'tenant', refusal: Parameters<typeof refused>[2]): Error {
-    refusals.add(1, payer.tenant, whose, refusal.limit)
-    return refused(whose, payer, refusal)
+  async function askRedis(
+    payer: Payer,
+    id: string,
+    ask: Ask,
+    limits: readonly (number | '')[],
+  ): Promise<readonly (string | number)[] | null> {
+    const lease = leaseOf(id, ask)
+    const keys = booksOf(prefix, payer).flatMap(([pair]) => [...pair])
+    const reply = await link?.attempt((redis) => scripted(redis).lgReserve(...keys, lease, leaseMs, ...limits), {
+      // Other replicas share the limit as long as Redis is only slow: a share of it now would come on top.
+      patient: true,
+      // It may have been reserved all the same, and nobody will use it.
+      late: (late) => void late.then(([given]) => given === 1 && settlements.reserved(payer, lease)(NOTHING), ignore),
+    })
+    return reply ?? null
   }
 
-  /** Redis is away: within this replica's share, and entered in Redis when it is back. */
-  function share(payer: Payer, id: string, ask: Ask): Reservation {
-    const held = local.reserve(payer, id, ask)
-    const owed = settlements.unlimited(payer)
+  /** Reserves what no limit can refuse any more, since it is under way. */
+  async function force(payer: Payer, id: string, ask: Ask): Promise<Settle | null> {
+    const none = [...limitNames(ask.kind), ...limitNames(ask.kind)].map(() => '' as const)
+    const reply = await askRedis(payer, id, ask, none)
+    return reply === null ? null : settlements.reserved(payer, leaseOf(id, ask))
+  }
+
+  function refusal(payer: Payer, whose: 'key' | 'tenant', why: Refusal): Error {
+    metrics.refused(payer.tenant, whose, why.limit)
+    return refused(whose, payer, why)
+  }
+
+  /** A reservation that is settled once, whoever settles twice; `ask` is what is held for it, if anything is. */
+  function counted({ tenant }: Payer, settle: Settle, ask: Ask | null): Reservation {
+    let open = true
+    if (ask !== null) metrics.held(tenant, ask, 1)
     return {
       settle(used) {
-        held.settle(used)
-        owed.settle(used)
+        if (!open) return
+        open = false
+        if (ask !== null) metrics.held(tenant, ask, -1)
+        metrics.used(tenant, used)
+        settle(used)
       },
     }
   }
 }
 
+/** As the scripts read it. */
+const leaseOf = (id: string, { kind, tokens, microUsd }: Ask): string =>
+  `${id} ${kind === 'generation' ? 'g' : 'x'} ${tokens} ${microUsd}`
 const NOTHING: Amount = Object.freeze({ tokens: 0, microUsd: 0 })
 const scripted = (redis: Redis): Scripted => redis as unknown as Scripted
 

@@ -27,9 +27,10 @@ export type Local = {
 }
 
 /**
- * Limits while Redis is away: this replica allows its share of each, an equal part of what is left,
- * so that all together never allow more than the limit. What never lapses cannot be lost sight of: a
- * budget of which nothing is known allows nothing.
+ * Limits while Redis is away: this replica allows its share of each, an equal part of what was left when
+ * Redis last told. Of a minute and of what is at once it starts from nothing, so that in the minute in
+ * which Redis goes, twice a limit may pass. What never lapses cannot be lost sight of: a budget of which
+ * nothing is known allows nothing.
  */
 export function createLocal(
   { wallNow, replicas }: { wallNow: () => number; replicas: () => number },

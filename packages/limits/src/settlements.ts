@@ -2,65 +2,69 @@ import type { Clock } from '@loopgate/service-kit'
 import type { Redis } from 'ioredis'
 import { booksOf, type Payer } from './payer.ts'
 import type { Scripted } from './scripts.ts'
-import type { Amount, Link, Reservation } from './types.ts'
+import type { Amount, Link } from './types.ts'
 
 /** What is still to be entered in Redis for one payer, of what was never reserved there. */
 type Owed = { readonly keys: readonly string[]; requests: number; tokens: number; microUsd: number }
 
+/** To be called once. */
+export type Settle = (used: Amount) => void
+
 export type Settlements = {
   /** Nothing was reserved; what is used is entered within a second, so that a call costs no command. */
-  readonly unlimited: (payer: Payer) => Reservation
+  readonly unlimited: (payer: Payer) => Settle
   /** A lease was given: it is renewed until it is settled. */
-  readonly reserved: (payer: Payer, lease: string) => Reservation
-  /** Enters all that is owed now, as far as Redis answers. */
-  readonly flush: () => Promise<void>
+  readonly reserved: (payer: Payer, lease: string) => Settle
+  /** Enters all that is owed now, as far as Redis answers; whether all of it has been. */
+  readonly flush: () => Promise<boolean>
   readonly close: () => Promise<void>
 }
 
 const FLUSH_MS = 1_000
+/** Nothing runs longer, since calls and executions end after two hours at most: a lease that nobody settles lapses. */
+const LONGEST_MS = 4 * 3_600_000
 
 /**
  * Tells Redis what was used. Whatever Redis does not take is kept and told again: of leases at most as
  * many as requests were under way, of the rest one sum for each payer.
  */
 export function createSettlements(
-  { link, clock, onBack }: { link: Link | null; clock: Clock; onBack: () => void },
+  { link, clock }: { link: Link | null; clock: Clock },
   { prefix, leaseMs }: { prefix: string; leaseMs: number },
 ): Settlements {
   const owed = new Map<string, Owed>()
   const ended = new Map<string, { readonly keys: readonly string[]; readonly used: Amount }>()
-  const live = new Map<string, readonly string[]>()
+  const live = new Map<string, { readonly keys: readonly string[]; readonly since: number }>()
   /** A payer is one object as long as nothing of its key has changed. */
   const names = new WeakMap<Payer, readonly string[]>()
-  let flushed = Promise.resolve()
+  let flushed = Promise.resolve(true)
   let due = false
   let renewing = false
-  let wasAway = false
 
   return {
     unlimited(payer) {
-      return once((used) => {
+      return (used) => {
         const sum = owedTo(keysOf(payer))
         sum.requests += 1
         sum.tokens += used.tokens
         sum.microUsd += used.microUsd
         schedule()
-      })
+      }
     },
     reserved(payer, lease) {
       const keys = keysOf(payer)
-      live.set(lease, keys)
+      live.set(lease, { keys, since: clock.now() })
       scheduleRenewal()
-      return once((used) => {
+      return (used) => {
         live.delete(lease)
         ended.set(lease, { keys, used })
         // At once: others may wait for the room.
         void flush()
-      })
+      }
     },
     flush,
     async close() {
-      for (const [lease, keys] of live) ended.set(lease, { keys, used: { tokens: 0, microUsd: 0 } })
+      for (const [lease, { keys }] of live) ended.set(lease, { keys, used: { tokens: 0, microUsd: 0 } })
       live.clear()
       await flush()
     },
@@ -91,13 +95,13 @@ export function createSettlements(
   }
 
   /** One after the other, so that what has not been taken is told before what came later. */
-  async function flush(): Promise<void> {
+  async function flush(): Promise<boolean> {
     flushed = flushed.then(enter)
-    await flushed
+    return await flushed
   }
 
-  async function enter(): Promise<void> {
-    if (ended.size === 0 && owed.size === 0) return
+  async function enter(): Promise<boolean> {
+    if (ended.size === 0 && owed.size === 0) return true
     const leases = [...ended]
     const sums = [...owed.values()]
     ended.clear()
@@ -115,9 +119,8 @@ export function createSettlements(
       }),
     ])
     const away = results.includes(false)
-    if (wasAway && !away) onBack()
-    wasAway = away
     if (away) schedule()
+    return !away
   }
 
   /** Adds to what is owed; with -1 takes back what has been entered after all. */
@@ -155,7 +158,9 @@ export function createSettlements(
   async function renew(): Promise<void> {
     if (link === null) return
     const byBook = new Map<string, string[]>()
-    for (const [lease, [, ofKey = '', , ofTenant = '']] of live) {
+    for (const [lease, { keys, since }] of live) {
+      if (clock.now() - since > LONGEST_MS) live.delete(lease)
+      const [, ofKey = '', , ofTenant = ''] = keys
       for (const name of [ofKey, ofTenant]) byBook.set(name, [...(byBook.get(name) ?? []), lease])
     }
     await Promise.all(
@@ -167,14 +172,3 @@ export function createSettlements(
 }
 
 function ignore(): void {}
-
-function once(settle: (used: Amount) => void): Reservation {
-  let open = true
-  return {
-    settle(used) {
-      if (!open) return
-      open = false
-      settle(used)
-    },
-  }
-}

@@ -30,7 +30,12 @@ export type Usage = {
 export type Link = {
   readonly attempt: <T>(
     command: (redis: Redis) => Promise<T>,
-    how?: { readonly late?: (reply: Promise<T>) => void },
+    how?: {
+      /** Given a reply that was not waited for and may still come. */
+      readonly late?: (reply: Promise<T>) => void
+      /** Waits on while Redis is slow, until it counts as away. */
+      readonly patient?: boolean
+    },
   ) => Promise<T | null>
   readonly status: () => 'up' | 'down'
 }

@@ -16,7 +16,7 @@ export const payer = (key: SpendLimits, tenant: SpendLimits = {}): Payer => ({
 export const generation = (tokens = 0, microUsd = 0) => ({ kind: 'generation' as const, tokens, microUsd })
 
 /** A connection that can be cut off: commands then get no reply. */
-function linkTo(t: Test, url: string): Link & { away: boolean } {
+export function linkTo(t: Test, url: string): Link & { away: boolean } {
   const client = new Redis(url, { enableAutoPipelining: true })
   defineScripts(client)
   t.teardown(() => client.disconnect())

@@ -91,3 +91,31 @@ t.test('while Redis is away each replica allows its share, and a budget that is 
   for (const { link } of two) link.away = false
   await until(async () => (await two[1]?.limiter.usage('acme', 'k1'))?.total.tokens === 70, 20_000)
 })
+
+t.test('what was given out while Redis was away is held there once it is back, and settled once', async (t) => {
+  const [one, two] = await replicas(t, 2)
+  const who = payer({ concurrentGenerations: 4 })
+  if (one === undefined || two === undefined) throw new Error('two were made')
+  one.link.away = true
+  const [kept, ended] = [await one.limiter.reserve(who, generation(3)), await one.limiter.reserve(who, generation(5))]
+  one.link.away = false
+  ended.settle({ tokens: 5, microUsd: 0 })
+  const more = await one.limiter.reserve(who, generation(1))
+  t.match(await two.limiter.usage('acme', 'k1'), { reserved: { generations: 2, tokens: 4 }, total: { tokens: 5 } })
+  for (const reservation of [kept, more, kept]) reservation.settle({ tokens: 2, microUsd: 0 })
+  await until(async () => (await two.limiter.usage('acme', 'k1'))?.reserved.generations === 0, 20_000)
+  t.match(await two.limiter.usage('acme', 'k1'), { minute: { requests: 3 }, total: { tokens: 9 } })
+})
+
+t.test('what is held and spent is told by tenant, and by nothing else', async (t) => {
+  const [one] = await replicas(t, 1)
+  const reservation = await one?.limiter.reserve(payer({ tokensPerDay: 100 }), generation(30, 2))
+  t.match(await one?.registry.metrics(), /^loopgate_reserved_tokens\{tenant="acme"\} 30$/m)
+  reservation?.settle({ tokens: 20, microUsd: 1_500_000 })
+  const text = (await one?.registry.metrics()) ?? ''
+  t.match(text, /^loopgate_reserved_tokens\{tenant="acme"\} 0$/m)
+  t.match(text, /^loopgate_reserved_requests\{tenant="acme"\} 0$/m)
+  t.match(text, /^loopgate_spent_tokens_total\{tenant="acme"\} 20$/m)
+  t.match(text, /^loopgate_spent_usd_total\{tenant="acme"\} 1\.5$/m)
+  t.notMatch(text, /k1/)
+})

@@ -26,7 +26,7 @@ export const ENV_NAMES: Readonly<Record<string, EnvName>> = {
   LOOPGATE_QUEUE_REDIS_URL: {
     used: 'gateway, loop-worker',
     default: 'LOOPGATE_REDIS_URL',
-    text: 'Redis of queues and loops (noeviction, AOF), if it is not the one of the cache',
+    text: 'Redis of queues, loops, keys and limits (noeviction, AOF), if it is not the one of the cache',
   },
   LOOPGATE_KEY_PREFIX: {
     used: 'gateway, loop-worker',
@@ -41,7 +41,7 @@ export const ENV_NAMES: Readonly<Record<string, EnvName>> = {
   LOOPGATE_ADMIN_KEY: {
     used: 'gateway',
     default: '-',
-    text: 'An admin key of at least 32 characters; without it and LOOPGATE_API_KEYS one is made and printed at the first start',
+    text: 'An admin key of at least 32 characters; without one here or in LOOPGATE_API_KEYS one is made and printed at the first start',
   },
   LOOPGATE_LIMIT_LEASE_MS: {
     used: 'gateway',

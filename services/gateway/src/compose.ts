@@ -74,10 +74,12 @@ export function compose(config: Config, logger: Logger, tuning: Tuning = {}): Se
       ...(config.LOOPGATE_CACHE_SECRET !== undefined && { secret: config.LOOPGATE_CACHE_SECRET }),
     },
   )
+  const queueUrl = config.LOOPGATE_QUEUE_REDIS_URL ?? config.LOOPGATE_REDIS_URL
   const keys = composeKeys(
     { clock, logger, registry },
     {
-      redisUrl: config.LOOPGATE_REDIS_URL ?? null,
+      // The cache forgets what it has no room for, and all of it with a restart; keys and budgets must last.
+      redisUrl: queueUrl ?? null,
       redisTimeoutMs: config.LOOPGATE_CACHE_TIMEOUT_MS,
       keyPrefix: config.LOOPGATE_KEY_PREFIX,
       configured: configuredKeys(config),
@@ -86,7 +88,6 @@ export function compose(config: Config, logger: Logger, tuning: Tuning = {}): Se
       replicas: () => generations.replicas(),
     },
   )
-  const queueUrl = config.LOOPGATE_QUEUE_REDIS_URL ?? config.LOOPGATE_REDIS_URL
   const redis = queueUrl === undefined ? null : connectRedis(queueUrl, 'fail-fast', { name: 'gateway' })
   const loops = redis === null ? null : composeLoops(redis, config, { clock, logger, registry })
 

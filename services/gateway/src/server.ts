@@ -29,11 +29,11 @@ try {
   if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error
   refuse(`Port ${port} on ${host} is already in use. Stop what uses it, or set LOOPGATE_PORT to another port.`)
 }
-if (configuredKeys(config).length === 0) {
+if (!configuredKeys(config).some(({ scopes }) => scopes.includes('admin'))) {
   const secret = await bootstrapAdmin(services.keys)
   // Not by the logger: logs are kept and shipped.
   if (secret !== null) process.stderr.write(`loopgate: the first admin key, shown this once: ${secret}\n`)
-  else if (services.keys.ring.mirror().records.size === 0)
+  else if (config.LOOPGATE_API_KEYS.length === 0 && services.keys.ring.mirror().records.size === 0)
     logger.warn('there is no API key: every request will be refused')
 }
 onShutdown(logger, GRACE_MS, () => app.close())

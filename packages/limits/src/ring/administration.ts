@@ -30,6 +30,7 @@ export type KeyAdministration = {
   /** For good; no replica takes it a second later. */
   readonly revoke: (by: string, id: string) => Promise<KeyView>
   readonly tenants: () => Promise<TenantView[]>
+  readonly tenant: (tenant: string) => Promise<TenantView>
   readonly setTenant: (by: string, tenant: string, limits: SpendLimits) => Promise<TenantView>
   readonly removeTenant: (by: string, tenant: string) => Promise<void>
   /** Changes after the entry of this id, oldest first. */
@@ -103,6 +104,12 @@ export function createKeyAdministration(
       return [...ring.mirror().tenants]
         .map(([tenant, limits]) => ({ tenant, limits }))
         .sort((a, b) => a.tenant.localeCompare(b.tenant))
+    },
+    async tenant(tenant) {
+      await fresh()
+      const limits = ring.mirror().tenants.get(tenant)
+      if (limits === undefined) throw fault('LG_NOT_FOUND', { message: `The tenant ${tenant} has no limits` })
+      return { tenant, limits }
     },
     async setTenant(by, tenant, limits) {
       await write(by, 'tenant.set', names.tenants, tenant, { limits }, () => JSON.stringify(limits))
@@ -201,7 +208,8 @@ export function createKeyAdministration(
   }
 
   async function command<T>(run: (redis: Redis) => Promise<T>): Promise<T> {
-    const reply = await link?.attempt(run)
+    // A change that was made and not told would leave a secret that nobody knows.
+    const reply = await link?.attempt(run, { patient: true })
     if (reply === null || reply === undefined) {
       throw fault('LG_STORE_UNAVAILABLE', { message: 'Redis is not reachable; keys are kept there' })
     }

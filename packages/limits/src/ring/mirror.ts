@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { ConfiguredKey, Principal, SpendLimits } from '@loopgate/contracts'
-import type { KeyRecord } from './record.ts'
+import type { Payer } from '../payer.ts'
+import type { Contents } from './reader.ts'
 
 /** A secret by its digest: who it is, and until when. */
 type Known = { readonly principal: Principal; readonly until: number }
@@ -8,20 +9,18 @@ type Known = { readonly principal: Principal; readonly until: number }
 /** What a replica knows of all keys, ready to be asked by the digest of a secret. */
 export type Mirror = {
   /** Keys by id, revoked ones too. */
-  readonly records: ReadonlyMap<string, KeyRecord>
-  readonly tenants: ReadonlyMap<string, SpendLimits>
+  readonly records: Contents['records']
+  readonly tenants: Contents['tenants']
   /** Who presents a secret with this SHA-256 (hex); null for nobody, or nobody any more. */
   readonly find: (sha256: string, now: number) => Principal | null
+  readonly payer: (tenant: string, keyId: string) => Payer
 }
 
 const NO_LIMITS: SpendLimits = Object.freeze({})
 
 /** Makes the mirror of what Redis holds, beside the keys of the configuration, which nothing revokes. */
-export function createMirror(
-  configured: readonly ConfiguredKey[],
-  records: ReadonlyMap<string, KeyRecord>,
-  tenants: ReadonlyMap<string, SpendLimits>,
-): Mirror {
+export function createMirror(configured: readonly ConfiguredKey[], { records, tenants }: Contents): Mirror {
+  const payers = new Map<string, Payer>()
   const known = new Map<string, Known>()
   for (const record of records.values()) {
     if (record.revokedAt !== undefined) continue
@@ -42,11 +41,13 @@ export function createMirror(
       const found = known.get(sha256)
       return found !== undefined && found.until > now ? found.principal : null
     },
+    payer: (tenant, keyId) =>
+      payers.get(keyId) ?? { tenant, keyId, limits: { key: NO_LIMITS, tenant: tenants.get(tenant) ?? NO_LIMITS } },
   }
 
   function principalOf(grants: Omit<ConfiguredKey, 'sha256'>, keyId: string): Principal {
     const { tenant, name, scopes, models, cache, priorityCeiling, limits } = grants
-    return Object.freeze({
+    const principal: Principal = Object.freeze({
       tenant,
       name,
       keyId,
@@ -56,6 +57,8 @@ export function createMirror(
       ...(priorityCeiling !== undefined && { priorityCeiling }),
       limits: { key: limits ?? NO_LIMITS, tenant: tenants.get(tenant) ?? NO_LIMITS },
     })
+    payers.set(keyId, principal)
+    return principal
   }
 }
 

@@ -1,13 +1,15 @@
-import type { ConfiguredKey, Principal, SpendLimits } from '@loopgate/contracts'
+import type { ConfiguredKey, Principal } from '@loopgate/contracts'
 import type { Clock, Logger } from '@loopgate/service-kit'
+import type { Payer } from '../payer.ts'
 import type { Link } from '../types.ts'
-import { ringKeys } from './keys.ts'
 import { createMirror, type Mirror } from './mirror.ts'
-import { type KeyRecord, keyRecordSchema } from './record.ts'
+import { createRingReader, EMPTY } from './reader.ts'
 
 export type Ring = {
   /** Who presents a secret with this SHA-256 (hex), as this replica knows it; null for nobody. Never waits. */
   readonly find: (sha256: string) => Principal | null
+  /** Who pays for what a key has asked for before, with the limits of now; a key that is gone has those of its tenant. */
+  readonly payer: (tenant: string, keyId: string) => Payer
   readonly mirror: () => Mirror
   /** Grows with every change that this replica has seen. */
   readonly version: () => number
@@ -28,15 +30,17 @@ export function createRing(
   { link, clock, logger }: { link: Link | null; clock: Clock; logger: Logger },
   { keyPrefix, configured }: { keyPrefix: string; configured: readonly ConfiguredKey[] },
 ): Ring {
-  const keys = ringKeys(keyPrefix)
-  let mirror = createMirror(configured, new Map(), new Map())
-  let seen: string | null = null
+  const read = link === null ? null : createRingReader({ link, logger }, { keyPrefix })
+  let contents = EMPTY
+  let mirror = createMirror(configured, contents)
   let version = 0
   let closed = false
+  let reading = Promise.resolve(true)
   if (link !== null) clock.after(POLL_MS, poll)
 
   return {
     find: (sha256) => mirror.find(sha256, clock.wallNow()),
+    payer: (tenant, keyId) => mirror.payer(tenant, keyId),
     mirror: () => mirror,
     version: () => version,
     refresh,
@@ -48,36 +52,19 @@ export function createRing(
     void refresh().finally(() => clock.after(POLL_MS, poll))
   }
 
+  /** One after the other: what was read earlier must not replace what was read later. */
   async function refresh(): Promise<boolean> {
-    if (link === null) return false
-    const told = await link.attempt(async (redis) => [await redis.get(keys.version)])
-    if (told === null || closed) return false
-    const [latest = null] = told
-    if (latest === seen) return true
-    const read = await link.attempt(
-      async (redis) => await Promise.all([redis.hgetall(keys.keys), redis.hgetall(keys.tenants)]),
-    )
-    if (read === null) return false
-    const [records, tenants] = read
-    mirror = createMirror(configured, parsed(records, readRecord), parsed(tenants, readLimits))
-    seen = latest
+    reading = reading.then(readOnce)
+    return await reading
+  }
+
+  async function readOnce(): Promise<boolean> {
+    const latest = (await read?.(contents)) ?? null
+    if (latest === null || closed) return false
+    if (latest === contents) return true
+    contents = latest
+    mirror = createMirror(configured, contents)
     version++
     return true
   }
-
-  /** A record of a newer version of Loopgate that this one does not understand grants nothing. */
-  function parsed<T>(fields: Readonly<Record<string, string>>, parse: (text: string) => T): Map<string, T> {
-    const read = new Map<string, T>()
-    for (const [name, text] of Object.entries(fields)) {
-      try {
-        read.set(name, parse(text))
-      } catch {
-        logger.error({ name }, 'a record of the key ring cannot be read and is left out')
-      }
-    }
-    return read
-  }
 }
-
-const readRecord = (text: string): KeyRecord => keyRecordSchema.parse(JSON.parse(text))
-const readLimits = (text: string): SpendLimits => JSON.parse(text) as SpendLimits

@@ -13,6 +13,8 @@ const BYTES_PER_TOKEN = 3
 const STREAMED_BYTES_PER_TOKEN = 100
 /** What Cerebras reserves for a request that names no bound. */
 const UNNAMED_TOKENS = 16_384
+/** More than any limit allows, and few enough digits for the scripts to count with, whatever a caller writes. */
+const MOST_TOKENS = 1_000_000_000_000
 
 export type Admission = {
   /**
@@ -51,9 +53,16 @@ export function createAdmission(limiter: Limiter, prices: PriceList): Admission 
 
 const promptTokens = (bytes: Buffer): number => Math.ceil(bytes.length / BYTES_PER_TOKEN)
 
+/** Each prompt of a list is completed, as often as the request says; `best_of` are written even if fewer are given. */
 function completionTokens(body: Reading['body']): number {
   const bound = count(body['max_completion_tokens']) ?? count(body['max_tokens']) ?? UNNAMED_TOKENS
-  return bound * (count(body['n']) ?? 1)
+  const each = Math.max(1, count(body['n']) ?? 1, count(body['best_of']) ?? 1)
+  return Math.min(MOST_TOKENS, bound * each * prompts(body['prompt']))
+}
+
+/** A list of numbers is one prompt in tokens. */
+function prompts(prompt: unknown): number {
+  return Array.isArray(prompt) && typeof prompt[0] !== 'number' ? Math.max(1, prompt.length) : 1
 }
 
 const count = (value: unknown): number | null => (typeof value === 'number' && value >= 0 ? Math.ceil(value) : null)

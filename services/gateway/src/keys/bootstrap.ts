@@ -1,8 +1,8 @@
 import type { KeyServices } from './key-services.ts'
 
 /**
- * Makes the first admin key of an installation that has no key at all, and returns its secret, which
- * is told this once; null where there is nothing to do. Of replicas that start together one makes it.
+ * Makes the first key of an installation whose configuration has no admin key, and returns its secret,
+ * which is told this once; null where there is nothing to do. Of replicas that start together one makes it.
  */
 export async function bootstrapAdmin({ administration }: KeyServices): Promise<string | null> {
   try {

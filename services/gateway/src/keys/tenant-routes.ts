@@ -49,6 +49,20 @@ export function tenantRoutes(app: App, { keys }: { keys: KeyServices }): void {
     ({ principal, params: { tenant }, body }) => administration.setTenant(actor(principal), tenant, body.limits),
   )
 
+  app.get(
+    '/tenants/:tenant',
+    {
+      config,
+      schema: {
+        ...common,
+        summary: 'Show the limits of a tenant',
+        params,
+        response: { 200: tenantViewSchema, ...problems(...REFUSALS, 'LG_BAD_REQUEST', 'LG_NOT_FOUND') },
+      },
+    },
+    ({ params: { tenant } }) => administration.tenant(tenant),
+  )
+
   app.delete(
     '/tenants/:tenant',
     {
