@@ -9,6 +9,9 @@ import type { HostKey, Hosts } from '../hosts/hosts.ts'
 /** What a process says at the end of an execution. It is the word of a process that ran the candidate: good for figures, never for a verdict. */
 const endSchema = z.object({ exitCode: z.int(), cpuMs: z.number().min(0), rssBytes: z.number().min(0) })
 
+/** What V8 and isolated-vm say of a heap for which the process had to end. A program cannot write where they do. */
+const OUT_OF_MEMORY = /heap out of memory|process out of memory|is_heap_oom = 1|invalid size error/
+
 /** How long a process may take to end an execution that it was told to end. */
 const ENDING_MS = 500
 
@@ -81,7 +84,7 @@ export function startIsolate(deps: { clock: Clock; hosts: Hosts }, tenant: strin
   host.assign({
     onFrame,
     onEnd: (end) => {
-      if (end.stderr.includes('JavaScript heap out of memory') || end.stderr.includes('Fatal process out of memory'))
+      if (OUT_OF_MEMORY.test(end.stderr))
         handlers?.onFrame({ kind: 'D', payload: Buffer.from('mthe process of the isolate ran out of memory') })
       if (!hasStarted && end.stderr !== '') outputs.stderr(Buffer.from(end.stderr))
       const { exitCode, signal, oomKills, cpuMs } = end
