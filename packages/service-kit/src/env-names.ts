@@ -55,8 +55,8 @@ export const ENV_NAMES: Readonly<Record<string, EnvName>> = {
   },
   LOOPGATE_SHED_DELAY_MS: {
     used: 'gateway',
-    default: '400',
-    text: 'Event-loop delay (99th percentile) at which all new work is refused; batch work from 80 % of it',
+    default: '100',
+    text: 'Mean delay of the event loop above which a growing share of new work is refused, batch work first',
   },
   LOOPGATE_SHED_HEAP_PERCENT: {
     used: 'gateway',

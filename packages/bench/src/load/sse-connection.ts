@@ -1,8 +1,8 @@
 import { connect, type Socket } from 'node:net'
-import type { Call } from './call.ts'
+import { type Call, requestBytes } from './call.ts'
 
 /** End of a chunked body; nothing follows it, since the next call is sent only after it. */
-const BODY_END = Buffer.from('0\r\n\r\n')
+export const BODY_END = Buffer.from('0\r\n\r\n')
 /** The end of one chunk and the head of the next, which may lie inside an event. */
 const CHUNK_SEAM = /\r\n[0-9a-f]+\r\n/gi
 /** Bytes kept of what came before, to find a marker that lies across two reads. */
@@ -69,12 +69,4 @@ export function sseConnection(call: Call, totals: StreamTotals, stopped: () => b
     }
     open()
   })
-}
-
-function requestBytes(url: URL, call: Call): Buffer {
-  const headers = { host: url.host, 'content-type': 'application/json', ...call.headers }
-  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`)
-  return Buffer.from(
-    `POST ${url.pathname} HTTP/1.1\r\n${lines.join('')}content-length: ${Buffer.byteLength(call.body)}\r\n\r\n${call.body}`,
-  )
 }

@@ -4,7 +4,9 @@ import { table } from '../report/table.ts'
 import { tenantsTable } from '../report/tenants-table.ts'
 import { coalescingBench } from './coalescing.ts'
 import { gatewayBench, type GatewayOptions } from './gateway.ts'
+import { overloadTable } from '../report/overload-table.ts'
 import { leavingBench } from './leaving.ts'
+import { overloadBench } from './overload.ts'
 import { tenantsBench } from './tenants.ts'
 
 type Finished = { readonly json: unknown; readonly text: string }
@@ -31,6 +33,13 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
     run: async (options) => {
       const json = await tenantsBench(options)
       return { json, text: tenantsTable(json) }
+    },
+  },
+  overload: {
+    title: 'what is still done in time when up to four times as much is asked for as can be done',
+    run: async (options) => {
+      const json = await overloadBench(options)
+      return { json, text: overloadTable(json) }
     },
   },
   leaving: {

@@ -1,10 +1,12 @@
+import { getHeapStatistics } from 'node:v8'
 import type { Clock } from '@loopgate/service-kit'
 import type { Config } from '../config.ts'
-import { createLoadReader } from './load.ts'
-import { createPressure, type Load } from './pressure.ts'
+import { createDelayReader } from './delay.ts'
+import { createGovernor } from './governor.ts'
+import { createPressure } from './pressure.ts'
 import type { Shedding } from './shedding.ts'
 
-/** How often the load is looked at. */
+/** How often the memory is looked at. */
 const LOOK_MS = 100
 
 type Limits = Pick<Config, 'LOOPGATE_SHED_DELAY_MS' | 'LOOPGATE_SHED_HEAP_PERCENT' | 'LOOPGATE_SHED_BODY_BYTES'>
@@ -12,21 +14,23 @@ type Limits = Pick<Config, 'LOOPGATE_SHED_DELAY_MS' | 'LOOPGATE_SHED_HEAP_PERCEN
 /** Makes what refuses work while there is too much of it. */
 export function composeShedding(clock: Clock, config: Limits): Shedding {
   const bodies = { bytes: 0 }
-  const reader = createLoadReader(() => bodies.bytes)
-  const limits: Load = {
-    delayMs: config.LOOPGATE_SHED_DELAY_MS,
-    heapShare: config.LOOPGATE_SHED_HEAP_PERCENT / 100,
-    bodyBytes: config.LOOPGATE_SHED_BODY_BYTES,
+  const delay = createDelayReader()
+  const governor = createGovernor({ clock, meanDelayMs: delay.read }, { limitMs: config.LOOPGATE_SHED_DELAY_MS })
+  const limits = { heapShare: config.LOOPGATE_SHED_HEAP_PERCENT / 100, bodyBytes: config.LOOPGATE_SHED_BODY_BYTES }
+  const read = () => {
+    const { used_heap_size: used, heap_size_limit: limit } = getHeapStatistics()
+    return { heapShare: used / limit, bodyBytes: bodies.bytes }
   }
-  const pressure = createPressure({ clock, read: reader.read }, { limits, lookMs: LOOK_MS })
+  const pressure = createPressure({ clock, read }, { limits, lookMs: LOOK_MS })
+
   return {
+    pressure,
+    governor,
     bodies,
-    pressure: {
-      ...pressure,
-      close() {
-        pressure.close()
-        reader.close()
-      },
+    close() {
+      pressure.close()
+      governor.close()
+      delay.close()
     },
   }
 }

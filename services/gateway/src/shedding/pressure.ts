@@ -1,14 +1,12 @@
 import type { Clock } from '@loopgate/service-kit'
 
 /** How much a replica gives up: each stage includes those before it. */
-export const STAGES = ['none', 'part', 'batch', 'all'] as const
+const STAGES = ['none', 'part', 'batch', 'all'] as const
 /** `part` closes connections after their reply, `batch` refuses batch work, `all` refuses all new work. */
 export type Stage = (typeof STAGES)[number]
 
-/** What presses on a replica. */
+/** What fills a replica. */
 export type Load = {
-  /** 99th percentile of how late the event loop was since the last look, in ms. */
-  readonly delayMs: number
   /** Share of the heap's limit in use. */
   readonly heapShare: number
   /** Bodies of requests under way. */
@@ -28,7 +26,7 @@ const ENDS_BELOW = 0.9
 /** A stage is kept for so long at least: what was refused comes back at once, and may do so together. */
 const KEPT_MS = 500
 
-/** Watches what presses on this replica and says what it should give up. */
+/** Watches what fills the memory of this replica and says what it should give up. */
 export function createPressure(
   { clock, read }: { clock: Clock; read: () => Load },
   { limits, lookMs }: { limits: Load; lookMs: number },

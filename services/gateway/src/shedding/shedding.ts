@@ -2,12 +2,15 @@ import { PRIORITY_HEADER } from '@loopgate/contracts'
 import { createTally, fault, Gauge, type Registry } from '@loopgate/service-kit'
 import type { FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
+import type { Governor } from './governor.ts'
 import type { Pressure } from './pressure.ts'
 
 export type Shedding = {
   readonly pressure: Pressure
+  readonly governor: Governor
   /** Bodies under way; counted here. */
   readonly bodies: { bytes: number }
+  readonly close: () => void
 }
 
 /** Smaller bodies are not counted: ten thousand of them at once are nothing beside what else a request takes. */
@@ -20,31 +23,34 @@ const RETRY_MS = 1_000
  * read: a refusal costs a fraction of the work. Health, metrics, reading and administration stay.
  */
 export const shedding = fp<{ shedding: Shedding; registry: Registry }>(
-  async (app, { shedding: { pressure, bodies }, registry }) => {
+  async (app, { shedding: { pressure, governor, bodies, close }, registry }) => {
     const refused = createTally(registry, {
       name: 'loopgate_shed_requests_total',
-      help: 'Requests refused since the replica had too much work, by the stage it was in',
-      labelNames: ['stage'],
+      help: 'Requests refused by a replica that had too much work: all new work or batch work while memory is short, or a share of it while the event loop is late',
+      labelNames: ['why'],
     })
     const level: Gauge = new Gauge({
       name: 'loopgate_pressure_ratio',
-      help: 'The largest of event-loop delay, heap and bodies under way, as a share of its limit',
+      help: 'The larger of heap and bodies under way, as a share of its limit',
       registers: [registry],
       collect: () => level.set(pressure.level()),
+    })
+    const share: Gauge = new Gauge({
+      name: 'loopgate_admitted_ratio',
+      help: 'Share of new work that is taken on; below 1 while the event loop is late',
+      registers: [registry],
+      collect: () => share.set(governor.share()),
     })
 
     app.addHook('onRequest', (request, reply, done) => {
       if (!isWork(request)) return done()
-      const stage = pressure.stage()
-      if (stage !== 'none') {
-        // A connection that closes is opened anew, perhaps to a replica that has less to do.
-        reply.header('connection', 'close')
-        const isBatch = request.headers[PRIORITY_HEADER] === 'batch'
-        if (stage === 'all' || (stage === 'batch' && isBatch)) {
-          refused.add(1, stage)
-          return done(fault('LG_OVERLOADED', { retryAfterMs: RETRY_MS * (1 + Math.random()) }))
-        }
+      const why = refusal(request)
+      if (why !== null) {
+        refused.add(1, why)
+        return done(fault('LG_OVERLOADED', { retryAfterMs: RETRY_MS * (1 + Math.random()) }))
       }
+      // A connection that closes is opened anew, perhaps to a replica that has less to do.
+      if (pressure.stage() !== 'none' || governor.share() < 1) reply.header('connection', 'close')
       const bytes = Number(request.headers['content-length'] ?? 0)
       if (bytes >= COUNTED_BYTES) {
         bodies.bytes += bytes
@@ -52,7 +58,15 @@ export const shedding = fp<{ shedding: Shedding; registry: Registry }>(
       }
       done()
     })
-    app.addHook('onClose', async () => pressure.close())
+    app.addHook('onClose', async () => close())
+
+    function refusal({ headers }: FastifyRequest): 'all' | 'batch' | 'share' | null {
+      const stage = pressure.stage()
+      const isBatch = headers[PRIORITY_HEADER] === 'batch'
+      if (stage === 'all') return 'all'
+      if (isBatch && (stage === 'batch' || governor.share() < 1)) return 'batch'
+      return governor.admits() ? null : 'share'
+    }
   },
   { name: 'shedding' },
 )

@@ -1,0 +1,26 @@
+import type { OverloadReport } from '../scenarios/overload.ts'
+
+const HEADS = ['load', 'offered', 'good', 'good/s', 'refused', 'late', 'failed', 'p50 ms', 'p99 ms']
+
+/** The overload report for people. */
+export function overloadTable({ capacityPerSecond, events, deadlineMs, rows, kept }: OverloadReport): string {
+  const line = (cells: readonly unknown[]) => cells.map((cell) => String(cell).padStart(10)).join('')
+  return [
+    `streams of ${events} events; capacity ${capacityPerSecond} a second on one core; callers leave after ${deadlineMs} ms`,
+    line(HEADS),
+    ...rows.map((row) =>
+      line([
+        `${row.factor}x`,
+        row.offered,
+        row.good,
+        row.goodPerSecond,
+        row.refused,
+        row.late,
+        row.failed,
+        row.p50Ms,
+        row.p99Ms,
+      ]),
+    ),
+    `done in time at the largest load: ${kept.toFixed(2)} of the best`,
+  ].join('\n')
+}
