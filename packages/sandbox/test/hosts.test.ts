@@ -1,4 +1,4 @@
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import t from 'tap'
 import { manualClock } from '@loopgate/testkit/clock'
 import { createHosts, type HostKey } from '../src/hosts/hosts.ts'
