@@ -111,6 +111,8 @@ async function environment(
   ]
   return {
     LOOPGATE_PORT: '0',
+    // Tests share a machine that may be busy: a gateway that is held up by others refuses nothing.
+    LOOPGATE_SHED_DELAY_MS: '60000',
     LOOPGATE_API_KEYS: JSON.stringify(configured),
     LOOPGATE_RUNNER_TOKEN: keys.runnerToken,
     LOOPGATE_UPSTREAM_URL: upstreamUrl,

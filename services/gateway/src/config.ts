@@ -47,7 +47,7 @@ const configSchema = z
     LOOPGATE_CACHE_TTL_SECONDS: number(1, 366 * 86_400, 604_800),
     LOOPGATE_CACHE_SHARED: envBool.default(false),
     LOOPGATE_CACHE_MEMORY_BYTES: number(0, 64 * 1024 ** 3, 64 * 1024 ** 2),
-    LOOPGATE_SHED_DELAY_MS: number(10, 60_000, 100),
+    LOOPGATE_SHED_DELAY_MS: number(10, 60_000, 200),
     LOOPGATE_SHED_HEAP_PERCENT: number(10, 100, 92),
     LOOPGATE_SHED_BODY_BYTES: number(1024, 64 * 1024 ** 3, 256 * 1024 ** 2),
     LOOPGATE_UPSTREAM_URL: originSchema.default('https://api.cerebras.ai'),
