@@ -45,7 +45,8 @@ export class Book {
     ]
     for (const [limit, so, more, frees] of checks) {
       const most = limits[limit]
-      if (most === undefined || so + more <= most) continue
+      // Whoever asks for nothing of it is not in its way, though others have passed it.
+      if (most === undefined || more === 0 || so + more <= most) continue
       return { limit, freesInMs: more > most ? null : frees() }
     }
     return null

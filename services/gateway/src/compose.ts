@@ -7,6 +7,7 @@ import { createAuthenticator } from './auth/authenticator.ts'
 import { type Config, configuredKeys } from './config.ts'
 import { createCeilings } from './executions/ceilings.ts'
 import { createExecutions } from './executions/dispatcher.ts'
+import { limitExecutions } from './executions/limit-executions.ts'
 import { tenantNamer } from './executions/tenant-name.ts'
 import type { LoopServices } from './loops/loop-services.ts'
 import { observeLoops } from './loops/metrics.ts'
@@ -98,7 +99,7 @@ export function compose(config: Config, logger: Logger, tuning: Tuning = {}): Se
     drain: createDrain(),
     authenticator: createAuthenticator(keys.ring, config.LOOPGATE_RUNNER_TOKEN),
     hub,
-    executions,
+    executions: limitExecutions(executions, keys),
     ceilings: createCeilings(config.LOOPGATE_EXECUTION_CEILINGS),
     loops,
     upstream,

@@ -36,7 +36,7 @@ for who, book in ipairs(books) do
   }
   for number, check in ipairs(checks) do
     local most = tonumber(ARGV[2 + (who - 1) * 7 + number])
-    if most and check[1] + check[2] > most then
+    if most and check[2] > 0 and check[1] + check[2] > most then
       local frees = -1
       if check[2] <= most then
         if number == 1 then frees = frees_in(book, 'r', 1 - most)

@@ -15,6 +15,7 @@ import { EVENT_STREAM, formatEvent, JSON_LINES, openReplyStream, wantsEvents } f
 import type { Ceilings } from './ceilings.ts'
 import type { Executions } from './dispatcher.ts'
 import { departure } from './departure.ts'
+import { atOnce } from './limit-executions.ts'
 
 /** Executions of one batch that wait or run at once; more would only lie in memory, the results too. */
 const AT_ONCE = 64
@@ -61,7 +62,7 @@ export function batchRoutes(
       const stream = openReplyStream(reply, clock, events ? EVENT_STREAM : JSON_LINES)
       const tell = (event: BatchEvent): void =>
         stream.write(events ? formatEvent(event.type, event) : `${JSON.stringify(event)}\n`)
-      const { tenant } = request.principal
+      const { tenant, keyId } = request.principal
       const items = request.body.executions
       const bytes = Math.ceil((request.rawBody?.length ?? 0) / items.length)
       const signal = departure(reply)
@@ -72,7 +73,7 @@ export function batchRoutes(
           const item = executionRequestSchema.safeParse(items[index])
           if (!item.success) throw refusal(item.error.issues)
           ceilings.check(item.data)
-          const result = await executions.run({ tenant, request: item.data, bytes, signal })
+          const result = await executions.run({ tenant, keyId, request: item.data, bytes, signal })
           return { type: 'item', index, result }
         } catch (error) {
           return { type: 'item', index, error: problemOf(toFault(error), request.id) }
@@ -86,7 +87,7 @@ export function batchRoutes(
         }
       }
       try {
-        await Promise.all(Array.from({ length: Math.min(AT_ONCE, items.length) }, lane))
+        await Promise.all(Array.from({ length: Math.min(atOnce(request.principal, AT_ONCE), items.length) }, lane))
         tell({ type: 'end', count: items.length })
       } finally {
         stream.end()

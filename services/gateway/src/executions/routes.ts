@@ -57,6 +57,8 @@ export function executionRoutes(
             'LG_EXECUTION_QUEUE_FULL',
             'LG_EXECUTION_QUEUE_TIMEOUT',
             'LG_DRAINING',
+            'LG_LIMIT_REACHED',
+            'LG_BUDGET_SPENT',
             'LG_OVERLOADED',
           ),
         },
@@ -66,6 +68,7 @@ export function executionRoutes(
       ceilings.check(request.body)
       const order: Order = {
         tenant: request.principal.tenant,
+        keyId: request.principal.keyId,
         request: request.body,
         bytes: request.rawBody?.length ?? 0,
         signal: departure(reply),

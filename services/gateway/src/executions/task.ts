@@ -6,6 +6,8 @@ import type { Ticket } from './fair-queue.ts'
 /** What somebody wants to be run. */
 export type Order = {
   readonly tenant: string
+  /** The API key that asked for it, whose limits count beside the tenant's; absent where that is not known any more. */
+  readonly keyId?: string
   readonly request: ExecutionRequest
   /** Size of the request as it came, for the bound on what waits. */
   readonly bytes: number

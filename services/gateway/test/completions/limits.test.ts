@@ -1,10 +1,10 @@
-import { usageViewSchema, type UsageView } from '@loopgate/contracts'
 import { gateway, gatewayProcess } from '@loopgate/testkit/gateway'
 import { redis } from '@loopgate/testkit/redis'
 import { answerJson, beginStream, type ScratchCall, scratchUpstream } from '@loopgate/testkit/scratch-upstream'
 import { until } from '@loopgate/testkit/until'
 import t from 'tap'
 import { type Reply, send } from '../kit/http.ts'
+import { limitedKey, usageOf } from '../kit/keys.ts'
 
 const USAGE = { prompt_tokens: 3, completion_tokens: 2, total_tokens: 5 }
 const SOON_MS = 20_000
@@ -42,19 +42,6 @@ function answering(surface: Surface, how: string) {
     if (!stream) return answerJson(call, 200, { id: 'c', model: 'm', choices: [choice], usage: USAGE })
     return beginStream(call).end(`${first}${event({ id: 'c', choices: [chunk], usage: USAGE })}data: [DONE]\n\n`)
   }
-}
-
-async function limitedKey(
-  admin: { url: string; adminKey: string },
-  limits: object,
-): Promise<{ id: string; secret: string }> {
-  const body = { tenant: 'initech', name: 'limited', scopes: ['complete'], limits }
-  const { json } = await send(`${admin.url}/api/keys`, { key: admin.adminKey, body })
-  return json as { id: string; secret: string }
-}
-
-async function usageOf(admin: { url: string; adminKey: string }, id: string): Promise<UsageView> {
-  return usageViewSchema.parse((await send(`${admin.url}/api/keys/${id}/usage`, { key: admin.adminKey })).json)
 }
 
 const OUTCOMES = ['answers', 'refuses', 'fails', 'cuts off', 'hangs'] as const
