@@ -32,10 +32,11 @@ export type PeersOptions = {
 
 /**
  * A crowd of callers fills a replica's queue of new connections; the kernel then tries again after a
- * second and after three. A replica that is gone refuses at once. One that has begun to answer and then
- * says nothing for as long as its lease lasts has lost its lead anyway.
+ * second and after three. A replica that is gone refuses at once. One that is frozen is told from one
+ * that is overwhelmed by nothing but time, and giving up the latter costs its followers an error:
+ * measured on two cores at a load of 15, with 5,000 new callers, replicas were silent for over 3 s.
  */
-const DEFAULTS = { connectMs: 4000, firstByteMs: 6000, idleMs: 3000 }
+const DEFAULTS = { connectMs: 4000, firstByteMs: 6000, idleMs: 6000 }
 /** One for each generation that is followed at the same time; opened as needed. */
 const CONNECTIONS = 4096
 /** Above any upstream call: how long a generation takes is its leader's affair. */

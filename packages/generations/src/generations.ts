@@ -13,7 +13,7 @@ import { createStore } from './cache/store.ts'
 import { createWriter } from './cache/writer.ts'
 import { createCoalescer } from './flight/coalescer.ts'
 import { createMetrics } from './metrics.ts'
-import { createIdentify } from './pipeline/identify.ts'
+import { createIdentify, type Identify } from './pipeline/identify.ts'
 import { createPipeline } from './pipeline/pipeline.ts'
 import { createRecall } from './pipeline/recall.ts'
 import type { Replica } from './replicas/registry.ts'
@@ -110,16 +110,23 @@ export function createGenerations(deps: GenerationsDeps, options: GenerationsOpt
     sharedCacheUp: () => cacheStatus() === 'up',
     peers: () => replicas?.peers().length ?? 0,
   })
-  const secret = installationSecret({ connection, logger }, { secret: options.secret, prefix })
+  const secret = installationSecret({ connection, logger, clock }, { secret: options.secret, prefix })
   const namespaces = createNamespaces({ connection, memory, clock }, { prefix })
   const families = createFamilies({ connection, now: clock.wallNow }, { prefix, ttlMs, random })
   const idempotency = createIdempotency({ connection, now: clock.wallNow }, { prefix })
   const statistics = createStatistics({ connection, clock }, { prefix })
-  const identify = secret.then((installation) =>
+  const identifyWith = (installation: string): Identify =>
     createIdentify({ namespaces, families, idempotency }, createFamilyMaker(installation), {
       allowShared: options.allowShared ?? false,
-    }),
-  )
+    })
+  const identify = secret.first.then((installation): Identify => {
+    let current = identifyWith(installation)
+    secret.changed((shared) => (current = identifyWith(shared)))
+    return {
+      identify: (call, planned) => current.identify(call, planned),
+      foresee: (call, planned) => current.foresee(call, planned),
+    }
+  })
   const recall = createRecall({ memory, store, metrics, wallNow: clock.wallNow })
   const coalescer = createCoalescer()
   const replicas =
@@ -171,6 +178,7 @@ export function createGenerations(deps: GenerationsDeps, options: GenerationsOpt
     replicas: () => 1 + (replicas?.peers().length ?? 0),
     cacheStatus,
     async close() {
+      secret.close()
       await Promise.all([replicas?.close() ?? deps.peers.close(), writer?.flush(FLUSH_MS)])
       writer?.close()
       connection?.close()

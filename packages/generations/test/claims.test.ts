@@ -158,3 +158,27 @@ t.test('an heir whose call fails too has no heir, whatever older answer is store
   t.strictSame(await at('http://c').claim(KEY, 'heir', failed), { kind: 'spent' })
   t.equal((await at('http://c').claim(KEY, 'fresh', null))?.kind, 'lead', 'a new caller begins anew')
 })
+
+t.test('an heir that is lost has a successor; one that has failed, or stored its answer, has none', async (t) => {
+  const { at, store, client, flight } = await claims(t)
+  const failed = token(await at('http://a').claim(KEY, 'any', null), 'lead')
+  await at('http://a').release({ key: KEY, token: failed })
+  const heir = token(await at('http://a').claim(KEY, 'heir', failed), 'lead')
+  const next = token(await at('http://b').claim(KEY, 'orphan', heir), 'lead')
+  await client.hset(flight, 'until', '1')
+  t.strictSame(await at('http://c').claim(KEY, 'orphan', heir), { kind: 'spent' }, 'another has taken over already')
+  await at('http://b').release({ key: KEY, token: next })
+  t.strictSame(await at('http://c').claim(KEY, 'orphan', next), { kind: 'spent' })
+  await store(next, 'answer')
+  t.strictSame(await at('http://c').claim(KEY, 'orphan', next), { kind: 'hit', value: Buffer.from('answer') })
+})
+
+t.test('whoever came too late to join a flight has what it stored, though no older answer will do', async (t) => {
+  const { at, store } = await claims(t)
+  await store(token(await at('http://a').claim(KEY, 'any', null), 'lead'), 'old')
+  const lead = token(await at('http://a').claim(KEY, 'fresh', null), 'lead')
+  t.equal(token(await at('http://b').claim(KEY, 'fresh', null), 'follow'), lead)
+  await store(lead, 'new')
+  t.strictSame(await at('http://b').claim(KEY, 'fresh', lead), { kind: 'hit', value: Buffer.from('new') })
+  t.equal((await at('http://b').claim(KEY, 'fresh', null))?.kind, 'lead', 'for a caller who comes now it is old')
+})

@@ -1,6 +1,9 @@
+import { manualClock } from '@loopgate/testkit/clock'
 import { privateRedis } from '@loopgate/testkit/redis'
+import { answerJson } from '@loopgate/testkit/scratch-upstream'
+import { Redis } from 'ioredis'
 import t from 'tap'
-import { ask, bench, call, streaming } from './kit.ts'
+import { ask, bench, call, documentOf, streaming } from './kit.ts'
 import { until } from './net-kit.ts'
 
 t.test('with Redis frozen everything is answered, the cache is bypassed, and it comes back by itself', async (t) => {
@@ -40,4 +43,31 @@ t.test('with Redis killed, and with none from the start, everything is answered'
   const late = replica()
   t.equal((await ask(late.generations)).content, 'Hello 🌍')
   t.equal(late.generations.cacheStatus(), 'down')
+})
+
+t.test('a replica that started while Redis was away has keys of its own only until Redis is there', async (t) => {
+  const { url, pid } = await privateRedis(t)
+  const client = new Redis(url)
+  await client.set('x:gen:secret', 'of-the-installation')
+  client.disconnect()
+  process.kill(pid, 'SIGSTOP')
+  const clock = manualClock()
+  const { generations, replica } = await bench(t, (call) => answerJson(call, 200, documentOf('x')), {
+    redis: { url, keyPrefix: 'x' },
+    secret: null,
+    clock,
+  })
+  const first = ask(generations)
+  clock.advance(1000)
+  const { key } = (await first).generation
+  process.kill(pid, 'SIGCONT')
+  await until(() => generations.cacheStatus() === 'up')
+  const other = replica().generations
+  const keyAt = async ({ cache }: typeof other) =>
+    (await cache.explain(call(), { tenant: 'acme', admin: false }, null)).key
+  await until(async () => {
+    clock.advance(1000)
+    return (await keyAt(generations)) === (await keyAt(other))
+  })
+  t.not(await keyAt(other), key)
 })

@@ -83,7 +83,7 @@ export const ENV_NAMES: Readonly<Record<string, EnvName>> = {
   LOOPGATE_CACHE_TIMEOUT_MS: {
     used: 'gateway',
     default: '150',
-    text: 'Longest wait for an answer of the Redis of the cache; beyond it a completion goes on without',
+    text: 'Longest wait for an answer of the Redis of the cache; beyond it a completion goes on without. Only whether another replica has made the call already is waited for until Redis counts as away: three answers missed over a second',
   },
   LOOPGATE_CACHE_MEMORY_BYTES: { used: 'gateway', default: '67108864', text: 'Size of the in-process cache' },
   LOOPGATE_UPSTREAM_URL: { used: 'gateway', default: 'https://api.cerebras.ai', text: 'Origin of the Cerebras API' },

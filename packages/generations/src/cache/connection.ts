@@ -8,10 +8,12 @@ const STALLED_MS = 20
 const OPENING_MS = 1000
 /**
  * A connection is given up when this many commands have failed in a row, over this time: a process
- * that stood still for a moment finds many timers due at once, and that is no fault of Redis.
+ * that stood still for a moment finds many timers due at once, and that is no fault of Redis. On an
+ * overloaded machine Redis may stand still for half a second; each replica then calling for itself
+ * would add to the load.
  */
 const FAILURES = 3
-const FAILING_MS = 300
+const FAILING_MS = 1000
 
 /**
  * How long a patient command is waited for while Redis is slow, and still counts as there. Twenty times

@@ -52,7 +52,7 @@ export function createSeek({ replicas, recall, metrics, serve }: SeekDeps) {
     // Whoever only peeks is told that there is nothing; `lead` says so.
     else if (claim === null || claim.kind === 'lead' || (claim.kind === 'hit' && mode === 'peek')) lead()
     else if (claim.kind === 'follow') {
-      const again = { ...sought, dead: claim.token }
+      const again = { ...sought, mode: mode === 'heir' ? 'orphan' : mode, dead: claim.token } as const
       replicas.follow(flight, key, claim, (error) => seekAgain(flight, key, again, claims, error))
     } else await seek(flight, key, { ...sought, mode: 'fresh' }, claims)
   }

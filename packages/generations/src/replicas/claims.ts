@@ -6,9 +6,9 @@ import { scripted } from './scripts.ts'
 /**
  * `any` takes what is stored, `fresh` only a flight under way, `force` leads whatever there is;
  * `peek` takes either of the first two and never leads; `heir` leads in the place of one whose call
- * has failed, or takes what has become of whoever did so first.
+ * has failed, or takes what has become of whoever did so first; `orphan` in that of an heir who is lost.
  */
-export type ClaimMode = 'any' | 'fresh' | 'force' | 'peek' | 'heir'
+export type ClaimMode = 'any' | 'fresh' | 'force' | 'peek' | 'heir' | 'orphan'
 
 /** Who gives the answer of a key. */
 export type Claim =

@@ -3,7 +3,20 @@ import { gateway } from '@loopgate/testkit/gateway'
 import { redis } from '@loopgate/testkit/redis'
 import { answerJson, beginStream, scratchUpstream } from '@loopgate/testkit/scratch-upstream'
 import t from 'tap'
-import { ask, caller, contentOf, delta, END, follows, metric, replicas, TEXT, until, USAGE } from './replica-kit.ts'
+import {
+  ask,
+  caller,
+  contentOf,
+  delta,
+  END,
+  env,
+  follows,
+  metric,
+  replicas,
+  TEXT,
+  until,
+  USAGE,
+} from './replica-kit.ts'
 
 t.test('the leader’s own caller leaves: those on other replicas get the whole answer of the one call', async (t) => {
   const upstream = await scratchUpstream(t, (call) => beginStream(call).write(delta('Hello ')))
@@ -84,7 +97,7 @@ t.test('eight gateways over one Redis make one call for one question', async (t)
   const upstream = await scratchUpstream(t, (call) => beginStream(call).write(delta('Hello ')))
   const store = await redis(t)
   const gates = await Promise.all(
-    Array.from({ length: 8 }, () => gateway(t, { upstreamUrl: upstream.url, redis: store })),
+    Array.from({ length: 8 }, () => gateway(t, { upstreamUrl: upstream.url, redis: store, env })),
   )
   const replies = gates.map((gate) => caller(gate, { stream: true }).reply)
   await Promise.all(replies)
