@@ -56,7 +56,7 @@ export const ENV_NAMES: Readonly<Record<string, EnvName>> = {
   LOOPGATE_SHED_DELAY_MS: {
     used: 'gateway',
     default: '200',
-    text: 'Mean delay of the event loop above which a growing share of new work is refused, batch work first',
+    text: 'Mean delay of the event loop, by its own work, above which a growing share of new work is refused, batch work first',
   },
   LOOPGATE_SHED_HEAP_PERCENT: {
     used: 'gateway',

@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url'
 import { openLoop, type OpenLoop } from '../load/open-loop.ts'
 import { streamLoad } from '../load/sse.ts'
 import { CORES, startPinned } from '../measure/pinned.ts'
-import { loopgate } from '../targets/loopgate.ts'
+import { sheddingLoopgate } from '../targets/loopgate.ts'
 import { streamBody } from './cases.ts'
 import type { GatewayOptions } from './gateway.ts'
 
@@ -45,7 +45,7 @@ export async function overloadBench(options: OverloadOptions): Promise<OverloadR
   try {
     const upstream = `http://127.0.0.1:${await mock.firstLine()}`
     const place = { upstream, upstreamPid: mock.pid, core: CORES.gateway, folder, node: process.execPath }
-    const gateway = await loopgate.start({ ...place, root: options.root, tool: options.tool })
+    const gateway = await sheddingLoopgate.start({ ...place, root: options.root, tool: options.tool })
     try {
       const call = { url: `${gateway.origin}/v1/chat/completions`, headers: gateway.headers, body: streamBody(events) }
       await streamLoad(call, { connections: CALLERS, seconds: Math.max(1, options.warmupSeconds) })
