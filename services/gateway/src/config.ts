@@ -4,6 +4,7 @@ import { pricesSchema } from '@loopgate/limits'
 import { envBool, envInt, envJson, loadConfig, logLevelSchema, secretSchema } from '@loopgate/service-kit'
 import { z } from 'zod'
 import { ceilingsSchema } from './executions/ceilings.ts'
+import { DEFAULT_ORGANISATION, fallbacksOf, fallbacksSchema, organisationsSchema } from './upstreams/settings.ts'
 
 const originSchema = z.url({ protocol: /^https?$/, error: 'expected an http or https URL' })
 const redisUrlSchema = z.url({ protocol: /^rediss?$/, error: 'expected a redis or rediss URL' })
@@ -21,6 +22,9 @@ const isCluster = (urls: string): boolean => urls.includes(',') || new URL(urls)
 const number = (min: number, max: number, fallback: number) => envInt(min, max).default(fallback)
 
 const HOUR_MS = 3_600_000
+
+const hasDefault = (listed: readonly { readonly name: string }[]): boolean =>
+  listed.some(({ name }) => name === DEFAULT_ORGANISATION)
 
 const configSchema = z
   .object({
@@ -57,7 +61,19 @@ const configSchema = z
     LOOPGATE_EXECUTION_QUEUE_MS: number(1, HOUR_MS, 120_000),
     LOOPGATE_EXECUTION_QUEUE_MAX: number(0, 1_000_000, 10_000),
     LOOPGATE_EXECUTION_CEILINGS: envJson(ceilingsSchema).default({}),
-    CEREBRAS_API_KEY: secretSchema,
+    LOOPGATE_ORGANISATIONS: envJson(organisationsSchema).default([]),
+    LOOPGATE_FALLBACKS: envJson(fallbacksSchema).default([]),
+    CEREBRAS_API_KEY: secretSchema.optional(),
+  })
+  .refine(({ CEREBRAS_API_KEY: key, LOOPGATE_ORGANISATIONS: listed }) => key !== undefined || listed?.length > 0, {
+    path: ['CEREBRAS_API_KEY'],
+    error: 'required unless LOOPGATE_ORGANISATIONS lists an organisation with a key',
+    // Told beside all other faults.
+    when: () => true,
+  })
+  .refine(({ CEREBRAS_API_KEY: key, LOOPGATE_ORGANISATIONS: listed }) => key === undefined || !hasDefault(listed), {
+    path: ['CEREBRAS_API_KEY'],
+    error: `is the key of the organisation ${DEFAULT_ORGANISATION}, which LOOPGATE_ORGANISATIONS lists too`,
   })
   .superRefine(({ LOOPGATE_REDIS_URL: cache, LOOPGATE_QUEUE_REDIS_URL: queues }, context) => {
     if (cache === undefined || queues !== undefined || !redisUrlsSchema.safeParse(cache).success || !isCluster(cache))
@@ -68,14 +84,17 @@ const configSchema = z
       message: 'required with a Redis Cluster in LOOPGATE_REDIS_URL: queues and loops need one Redis of their own',
     })
   })
-export type Config = Readonly<z.infer<typeof configSchema>>
+export type Config = Readonly<
+  Omit<z.infer<typeof configSchema>, 'LOOPGATE_FALLBACKS'> & { LOOPGATE_FALLBACKS: ReturnType<typeof fallbacksOf> }
+>
 
 /**
  * The configuration of the gateway from its environment.
  * @throws ConfigError that lists every fault, for the operator
  */
 export function readConfig(env: NodeJS.ProcessEnv): Config {
-  return loadConfig(configSchema, env)
+  const config = loadConfig(configSchema, env)
+  return Object.freeze({ ...config, LOOPGATE_FALLBACKS: fallbacksOf(config.LOOPGATE_FALLBACKS, env) })
 }
 
 /** Keys that need no Redis: those of the list, and the admin key. */
@@ -93,6 +112,7 @@ export function printableConfig(config: Config): string {
     LOOPGATE_REDIS_URL: withoutPassword(config.LOOPGATE_REDIS_URL),
     LOOPGATE_QUEUE_REDIS_URL: withoutPassword(config.LOOPGATE_QUEUE_REDIS_URL),
     LOOPGATE_UPSTREAM_URL: withoutPassword(config.LOOPGATE_UPSTREAM_URL),
+    LOOPGATE_FALLBACKS: config.LOOPGATE_FALLBACKS.map((each) => ({ ...each, url: withoutPassword(each.url) })),
   }
   return JSON.stringify(shown, null, 2)
 }
