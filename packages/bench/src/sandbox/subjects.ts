@@ -52,7 +52,7 @@ export function inputOf({ tier, language, checked = false }: Case, stays = false
   return { language, isolation: tier, files: [{ path, content: 'const f = (x) => x * x' }], checks: [CHECK] }
 }
 
-export const nameOf = ({ tier, language, checked = false, warm = false }: Case): string =>
+const nameOf = ({ tier, language, checked = false, warm = false }: Case): string =>
   `${tier} ${language}${checked ? ', checked' : ''}${warm ? ', warm' : ''}`
 
 /** Every tier and language of the sandbox, and what one would do by hand. */
