@@ -18,8 +18,8 @@ export function createDelayReader(): { readonly read: () => number; readonly clo
 
   return {
     read() {
-      // While the loop stands still nothing is sampled: then what is known is that it was no better.
-      const meanMs = delays.count === 0 ? Number.POSITIVE_INFINITY : delays.mean / NS_PER_MS - RESOLUTION_MS
+      // While the loop stands still nothing is sampled: it was late for all of the time since the last look.
+      const meanMs = delays.count === 0 ? performance.now() - at : delays.mean / NS_PER_MS - RESOLUTION_MS
       delays.reset()
       return ownShare() < OWN_SHARE ? 0 : Math.max(0, meanMs)
     },
