@@ -18,6 +18,10 @@ export type CacheDefaults = z.infer<typeof cacheDefaultsSchema>
 export const prioritySchema = z.enum(['interactive', 'loop', 'batch'])
 export type Priority = z.infer<typeof prioritySchema>
 
+/** Whether a bound that was learnt from earlier answers may be put on an output. */
+export const outputCapSchema = z.enum(['learnt', 'none'])
+export type OutputCap = z.infer<typeof outputCapSchema>
+
 const amount = (what: string) => z.int().min(0).max(Number.MAX_SAFE_INTEGER).optional().describe(what)
 
 /** Hard limits of a key or of a tenant; what is absent is not limited, and 0 allows nothing. */
@@ -48,6 +52,7 @@ const grants = {
     .describe('The only models that its completions may name; any if absent'),
   cache: cacheDefaultsSchema.optional(),
   priorityCeiling: prioritySchema.optional().describe('The most urgent class that its requests may ask for'),
+  outputCap: outputCapSchema.optional().describe('Whether learnt bounds may be put on its output; learnt if absent'),
   labels: z.record(z.string().min(1).max(63), z.string().max(200)).optional().describe('For people; no meaning here'),
   limits: spendLimitsSchema.optional(),
 }
@@ -64,6 +69,7 @@ export type Principal = {
   /** The only models that it may name. */
   readonly models?: ReadonlySet<string>
   readonly priorityCeiling?: Priority
+  readonly outputCap?: OutputCap
   readonly limits: { readonly key: SpendLimits; readonly tenant: SpendLimits }
 }
 
@@ -85,6 +91,7 @@ export const keyChangeSchema = z.strictObject({
   models: grants.models.nullable(),
   cache: grants.cache.nullable(),
   priorityCeiling: grants.priorityCeiling.nullable(),
+  outputCap: grants.outputCap.nullable(),
   labels: grants.labels.nullable(),
   limits: grants.limits.nullable(),
   expiresAt: z.iso.datetime().nullable().optional(),

@@ -19,6 +19,10 @@ export const RESUMABLE_HEADER = 'x-loopgate-resumable'
 export const LOOP_HEADER = 'x-loopgate-loop'
 /** Request: `interactive`, `loop` or `batch`: who waits when there is not room for all; the key has a ceiling. */
 export const PRIORITY_HEADER = 'x-loopgate-priority'
+/** Request: how long the call may wait for room at the upstream, in ms; it is refused at once if that is too short. */
+export const DEADLINE_HEADER = 'x-loopgate-deadline-ms'
+/** Request: `learnt` or `none`: whether a bound that was learnt may be put on the output. */
+export const OUTPUT_CAP_HEADER = 'x-loopgate-output-cap'
 /** Request: `strict` refuses fields that Cerebras refuses instead of removing them. */
 export const MODE_HEADER = 'x-loopgate-mode'
 
@@ -32,6 +36,8 @@ export const ATTEMPTS_HEADER = 'x-loopgate-attempts'
 export const UPSTREAM_MS_HEADER = 'x-loopgate-upstream-ms'
 /** Reply: milliseconds spent in Loopgate's own queues before the upstream was called. */
 export const QUEUE_MS_HEADER = 'x-loopgate-queue-ms'
+/** Reply: the wait for room, in ms, that was expected when the call came; only if it had to wait. */
+export const EXPECTED_WAIT_HEADER = 'x-loopgate-expected-wait-ms'
 /** Reply: fields that were removed or renamed before the request went upstream, comma separated. */
 export const NORMALISED_HEADER = 'x-loopgate-normalised'
 /** Both ways: id of the request, for logs and support. */

@@ -18,6 +18,9 @@ import { createPipeline } from './pipeline/pipeline.ts'
 import { createRecall } from './pipeline/recall.ts'
 import type { Replica } from './replicas/registry.ts'
 import { createReplicas, type PeerRequest } from './replicas/replicas.ts'
+import type { Limits } from './schedule/buckets/windows.ts'
+import { createCaps } from './schedule/caps/caps.ts'
+import { createScheduler } from './schedule/scheduler.ts'
 import type { GenerationCall, Sink, Ticket } from './types.ts'
 
 export type GenerationsDeps = {
@@ -52,8 +55,23 @@ export type GenerationsOptions = {
   readonly onPeers?: (peers: readonly Replica[]) => void
   /** For tests: how long a leader keeps its lead without renewing it. */
   readonly leaseMs?: number
+  /** What is configured of scheduling. */
+  readonly scheduling?: Partial<SchedulingOptions>
   /** For tests: a number from 0 to 1, spreads lifetimes. */
   readonly random?: () => number
+}
+
+/** How generations wait for the upstream. */
+export type SchedulingOptions = {
+  /** Limits of the provider by organisation and model before any reply has named them; `*` is any of either. */
+  readonly limits: Readonly<Record<string, Readonly<Record<string, Limits>>>>
+  /** How long a generation may wait if its caller does not say. */
+  readonly deadlineMs: number
+  /** Those who may wait on this replica, and what their bodies may take. */
+  readonly maxRequests: number
+  readonly maxBytes: number
+  readonly outputCaps: boolean
+  readonly serviceTiers: boolean
 }
 
 export type Generations = {
@@ -88,6 +106,15 @@ const REDIS_TIMEOUT_MS = 150
 const REPLICA_TTL_MS = 6000
 /** How long closing waits for answers that are on their way into Redis. */
 const FLUSH_MS = 5000
+
+const SCHEDULING: SchedulingOptions = {
+  limits: {},
+  deadlineMs: 120_000,
+  maxRequests: 10_000,
+  maxBytes: 256 * 1024 * 1024,
+  outputCaps: true,
+  serviceTiers: false,
+}
 
 /** 131,072 tokens in chunks of one token take about 30 MB; the 40,960 that models give, 10 MB. */
 const FLIGHT_BYTES = 16 * 1024 * 1024
@@ -142,6 +169,18 @@ export function createGenerations(deps: GenerationsDeps, options: GenerationsOpt
             ...(options.leaseMs !== undefined && { leaseMs: options.leaseMs }),
           },
         )
+  const scheduling = { ...SCHEDULING, ...options.scheduling }
+  const scheduler = createScheduler(
+    {
+      clock,
+      registry,
+      connection,
+      organisations: [{ name: 'default', limits: (model) => limitsOf(scheduling, 'default', model) }],
+      usable: () => true,
+      replicas: () => 1 + (replicas?.peers().length ?? 0),
+    },
+    { prefix, replica: options.replicaId, maxRequests: scheduling.maxRequests, maxBytes: scheduling.maxBytes },
+  )
   const pipeline = createPipeline(
     {
       ...deps,
@@ -154,8 +193,10 @@ export function createGenerations(deps: GenerationsDeps, options: GenerationsOpt
       statistics,
       coalescer,
       replicas,
+      scheduler,
+      caps: scheduling.outputCaps ? createCaps() : null,
     },
-    { capBytes: options.flightBytes ?? FLIGHT_BYTES, ttlMs },
+    { ...scheduling, capBytes: options.flightBytes ?? FLIGHT_BYTES, ttlMs },
   )
 
   return {
@@ -179,9 +220,13 @@ export function createGenerations(deps: GenerationsDeps, options: GenerationsOpt
     cacheStatus,
     async close() {
       secret.close()
+      scheduler.close()
       await Promise.all([replicas?.close() ?? deps.peers.close(), writer?.flush(FLUSH_MS)])
       writer?.close()
       connection?.close()
     },
   }
 }
+
+const limitsOf = ({ limits }: SchedulingOptions, organisation: string, model: string): Limits =>
+  limits[organisation]?.[model] ?? limits[organisation]?.['*'] ?? limits['*']?.[model] ?? limits['*']?.['*'] ?? {}

@@ -1,5 +1,5 @@
 import type { ForwardedHeaders } from '@loopgate/cerebras'
-import type { CacheOutcome, Surface } from '@loopgate/contracts'
+import type { CacheOutcome, Priority, Surface } from '@loopgate/contracts'
 import type { Cost } from './pipeline/account.ts'
 
 /** What a caller says about reuse: the directives of `cache-control` on a request. */
@@ -35,6 +35,19 @@ export type Delivery = {
 
 export type ResumePoint = { readonly key: string; readonly after: number; readonly mark: string | null }
 
+/** How a call is let through to the upstream when there is not room for all. */
+export type Scheduling = {
+  readonly priority: Priority
+  /** The loop, else the API key: among flows of a tenant the room is shared alike. */
+  readonly flow: string
+  /** The API key, by a name that is no secret. */
+  readonly key: string
+  /** How long it may wait; null for as long as the operator allows. */
+  readonly deadlineMs: number | null
+  /** Whether a learnt cap may be put on its output. */
+  readonly capsOutput: boolean
+}
+
 /** A completion request, validated and normalised. */
 export type GenerationCall = {
   readonly surface: Surface
@@ -52,6 +65,7 @@ export type GenerationCall = {
   /** By default nothing is wished. */
   readonly sharing?: Sharing
   readonly delivery?: Delivery
+  readonly scheduling?: Scheduling
   /** The caller's own time limit in whole seconds: one that leaves when it is over comes again. */
   readonly timeoutSeconds?: number | null
   /** Told once, however the call ends, what it has cost: nothing if its answer was stored or another's. */
@@ -80,6 +94,8 @@ export type Generation = {
   /** Upstream calls made for this caller. */
   readonly attempts: number
   readonly queueMs: number
+  /** The wait for room that was expected when it was asked for; null if there was room. */
+  readonly expectedWaitMs: number | null
   readonly upstreamMs: number
   /** Headers of the upstream that concern this caller. */
   readonly headers: Readonly<Record<string, string>>

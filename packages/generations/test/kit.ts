@@ -8,7 +8,14 @@ import { redis } from '@loopgate/testkit/redis'
 import { beginStream, type ScratchCall, scratchUpstream } from '@loopgate/testkit/scratch-upstream'
 import type { Test } from 'tap'
 import { generationKey } from '../src/cache/keys.ts'
-import { createGenerations, type Generation, type GenerationCall, type Generations, type Ticket } from '../src/index.ts'
+import {
+  createGenerations,
+  type Generation,
+  type GenerationCall,
+  type Generations,
+  type SchedulingOptions,
+  type Ticket,
+} from '../src/index.ts'
 
 type BenchOptions = {
   readonly clock?: Clock
@@ -20,6 +27,7 @@ type BenchOptions = {
   readonly idleMs?: number
   readonly redisTimeoutMs?: number
   readonly allowShared?: boolean
+  readonly scheduling?: Partial<SchedulingOptions>
 }
 
 /** Generations before an upstream whose every byte the test decides. Several may share one Redis. */
@@ -34,7 +42,7 @@ export async function bench(t: Test, answer: (call: ScratchCall) => unknown, opt
     const idleMs = options.idleMs ?? 30_000
     const upstream = createUpstream(deps, {
       url: via.upstreamUrl ?? server.url,
-      organisations: [{ name: 'default', keys: [new Secret('csk-test')], models: null }],
+      apiKey: new Secret('csk-test'),
       idleMs,
     })
     const generations = createGenerations(
@@ -47,6 +55,8 @@ export async function bench(t: Test, answer: (call: ScratchCall) => unknown, opt
         ttlSeconds: options.ttlSeconds ?? 3600,
         allowShared: options.allowShared ?? false,
         memoryBytes: options.memoryBytes ?? 8 * 1024 * 1024,
+        // Shorter than any pause that a fault asks for, so that it is told at once unless a test wants to wait.
+        scheduling: { deadlineMs: 500, ...options.scheduling },
         flightBytes: options.flightBytes ?? 1024 * 1024,
         ...(options.secret === null ? {} : { secret: new Secret(options.secret ?? 'secret') }),
       },

@@ -127,10 +127,11 @@ t.test('over two replicas a failed call has one successor exactly, in any interl
   let question = 0
 
   const check = fc.asyncProperty(story, async ({ leader, waiting, leaving, first, late, second, pause }) => {
+    // A model of its own: a pause that a fault asks for is one of its model.
     const seed = ++question
     const base = server.calls.length
     const join = ({ at, stream }: { at: number; stream: boolean }) => {
-      const ticket = sites[at]!.generations.generate(call({ seed, stream }))
+      const ticket = sites[at]!.generations.generate(call({ seed, stream, model: `model-${seed}` }))
       const told: Promise<Told> = read(ticket).then(
         ({ content, text, generation: { role, attempts } }) =>
           text.includes('"finish_reason":"error"') ? { code: text } : { content, role, attempts },

@@ -86,20 +86,40 @@ export const ENV_NAMES: Readonly<Record<string, EnvName>> = {
     text: 'Longest wait for an answer of the Redis of the cache; beyond it a completion goes on without. Only whether another replica has made the call already is waited for until Redis counts as away: three answers missed over a second',
   },
   LOOPGATE_CACHE_MEMORY_BYTES: { used: 'gateway', default: '67108864', text: 'Size of the in-process cache' },
-  LOOPGATE_ORGANISATIONS: {
-    used: 'gateway',
-    default: '[]',
-    text: 'JSON list of {name, keys, models?}: organisations with an account at Cerebras, their keys, and their models if not all; CEREBRAS_API_KEY is one more, named default',
-  },
-  LOOPGATE_FALLBACKS: {
-    used: 'gateway',
-    default: '[]',
-    text: 'JSON list of {name, url, key or keyEnv, models}: other upstreams with the OpenAI API for when Cerebras cannot answer in time; models maps the names of callers to theirs',
-  },
   LOOPGATE_UPSTREAM_URL: { used: 'gateway', default: 'https://api.cerebras.ai', text: 'Origin of the Cerebras API' },
   LOOPGATE_UPSTREAM_FIRST_BYTE_MS: { used: 'gateway', default: '60000', text: 'Longest wait for the upstream headers' },
   LOOPGATE_UPSTREAM_IDLE_MS: { used: 'gateway', default: '30000', text: 'Longest gap between two pieces of a reply' },
   LOOPGATE_UPSTREAM_TOTAL_MS: { used: 'gateway', default: '600000', text: 'Longest duration of one upstream call' },
+  LOOPGATE_UPSTREAM_LIMITS: {
+    used: 'gateway',
+    default: '{}',
+    text: 'JSON of {organisation or *: {model or *: {requestsPerMinute?, tokensPerMinute?, totalTokensPerMinute?, ...PerHour?, ...PerDay?}}}: limits of the provider before its replies have named them',
+  },
+  LOOPGATE_QUEUE_DEADLINE_MS: {
+    used: 'gateway',
+    default: '120000',
+    text: 'How long a generation may wait for room at the upstream if its caller does not say',
+  },
+  LOOPGATE_QUEUE_MAX: {
+    used: 'gateway',
+    default: '10000',
+    text: 'Generations that may wait for each model; loops fill 90 % of it at most, batches 50 %',
+  },
+  LOOPGATE_QUEUE_MAX_BYTES: {
+    used: 'gateway',
+    default: '268435456',
+    text: 'Size of the bodies of those that wait for each model',
+  },
+  LOOPGATE_OUTPUT_CAPS: {
+    used: 'gateway',
+    default: 'true',
+    text: 'Whether bounds learnt from earlier answers are put on outputs, so that the provider reserves less for them',
+  },
+  LOOPGATE_SERVICE_TIERS: {
+    used: 'gateway',
+    default: 'false',
+    text: 'Whether the account has the service tiers of Cerebras: priorities are then sent as service_tier',
+  },
   LOOPGATE_EXECUTION_QUEUE_MS: { used: 'gateway', default: '120000', text: 'Longest wait of an execution for a slot' },
   LOOPGATE_EXECUTION_QUEUE_MAX: { used: 'gateway', default: '10000', text: 'Executions that may wait for a slot' },
   LOOPGATE_EXECUTION_CEILINGS: {

@@ -17,7 +17,6 @@ import { createRunnerHub } from './runners/hub.ts'
 import { CONNECT_PATH } from './runners/routes.ts'
 import type { Services } from './services.ts'
 import { composeShedding } from './shedding/compose.ts'
-import { organisationsOf } from './upstreams/settings.ts'
 
 /** What no operator sets but tests do. */
 export type Tuning = {
@@ -55,8 +54,7 @@ export function compose(config: Config, logger: Logger, tuning: Tuning = {}): Se
     { clock, logger, registry },
     {
       url: config.LOOPGATE_UPSTREAM_URL,
-      organisations: organisationsOf(config),
-      fallbacks: config.LOOPGATE_FALLBACKS,
+      apiKey: config.CEREBRAS_API_KEY,
       firstByteMs: config.LOOPGATE_UPSTREAM_FIRST_BYTE_MS,
       idleMs: config.LOOPGATE_UPSTREAM_IDLE_MS,
       totalMs: config.LOOPGATE_UPSTREAM_TOTAL_MS,
@@ -71,6 +69,14 @@ export function compose(config: Config, logger: Logger, tuning: Tuning = {}): Se
       onPeers: (peers) => hub.setPeers(peers.map(({ address }) => runnerAddress(address))),
       redisUrl: config.LOOPGATE_REDIS_URL ?? null,
       keyPrefix: config.LOOPGATE_KEY_PREFIX,
+      scheduling: {
+        limits: config.LOOPGATE_UPSTREAM_LIMITS,
+        deadlineMs: config.LOOPGATE_QUEUE_DEADLINE_MS,
+        maxRequests: config.LOOPGATE_QUEUE_MAX,
+        maxBytes: config.LOOPGATE_QUEUE_MAX_BYTES,
+        outputCaps: config.LOOPGATE_OUTPUT_CAPS,
+        serviceTiers: config.LOOPGATE_SERVICE_TIERS,
+      },
       ttlSeconds: config.LOOPGATE_CACHE_TTL_SECONDS,
       allowShared: config.LOOPGATE_CACHE_SHARED,
       memoryBytes: config.LOOPGATE_CACHE_MEMORY_BYTES,

@@ -2,9 +2,9 @@ import { createHash } from 'node:crypto'
 import { type ConfiguredKey, configuredKeySchema } from '@loopgate/contracts'
 import { pricesSchema } from '@loopgate/limits'
 import { envBool, envInt, envJson, loadConfig, logLevelSchema, secretSchema } from '@loopgate/service-kit'
+import { LIMIT_WINDOWS } from '@loopgate/generations'
 import { z } from 'zod'
 import { ceilingsSchema } from './executions/ceilings.ts'
-import { DEFAULT_ORGANISATION, fallbacksOf, fallbacksSchema, organisationsSchema } from './upstreams/settings.ts'
 
 const originSchema = z.url({ protocol: /^https?$/, error: 'expected an http or https URL' })
 const redisUrlSchema = z.url({ protocol: /^rediss?$/, error: 'expected a redis or rediss URL' })
@@ -23,8 +23,8 @@ const number = (min: number, max: number, fallback: number) => envInt(min, max).
 
 const HOUR_MS = 3_600_000
 
-const hasDefault = (listed: readonly { readonly name: string }[]): boolean =>
-  listed.some(({ name }) => name === DEFAULT_ORGANISATION)
+/** What the provider allows an organisation for one model; what is absent is unknown, and holds nothing back. */
+const limitsSchema = z.partialRecord(z.enum(LIMIT_WINDOWS), z.int().min(1).max(1e12))
 
 const configSchema = z
   .object({
@@ -58,22 +58,16 @@ const configSchema = z
     LOOPGATE_UPSTREAM_FIRST_BYTE_MS: number(1, HOUR_MS, 60_000),
     LOOPGATE_UPSTREAM_IDLE_MS: number(1, HOUR_MS, 30_000),
     LOOPGATE_UPSTREAM_TOTAL_MS: number(1, HOUR_MS, 600_000),
+    LOOPGATE_UPSTREAM_LIMITS: envJson(z.record(z.string(), z.record(z.string(), limitsSchema))).default({}),
+    LOOPGATE_QUEUE_DEADLINE_MS: number(0, HOUR_MS, 120_000),
+    LOOPGATE_QUEUE_MAX: number(0, 1_000_000, 10_000),
+    LOOPGATE_QUEUE_MAX_BYTES: number(0, 64 * 1024 ** 3, 256 * 1024 ** 2),
+    LOOPGATE_OUTPUT_CAPS: envBool.default(true),
+    LOOPGATE_SERVICE_TIERS: envBool.default(false),
     LOOPGATE_EXECUTION_QUEUE_MS: number(1, HOUR_MS, 120_000),
     LOOPGATE_EXECUTION_QUEUE_MAX: number(0, 1_000_000, 10_000),
     LOOPGATE_EXECUTION_CEILINGS: envJson(ceilingsSchema).default({}),
-    LOOPGATE_ORGANISATIONS: envJson(organisationsSchema).default([]),
-    LOOPGATE_FALLBACKS: envJson(fallbacksSchema).default([]),
-    CEREBRAS_API_KEY: secretSchema.optional(),
-  })
-  .refine(({ CEREBRAS_API_KEY: key, LOOPGATE_ORGANISATIONS: listed }) => key !== undefined || listed?.length > 0, {
-    path: ['CEREBRAS_API_KEY'],
-    error: 'required unless LOOPGATE_ORGANISATIONS lists an organisation with a key',
-    // Told beside all other faults.
-    when: () => true,
-  })
-  .refine(({ CEREBRAS_API_KEY: key, LOOPGATE_ORGANISATIONS: listed }) => key === undefined || !hasDefault(listed), {
-    path: ['CEREBRAS_API_KEY'],
-    error: `is the key of the organisation ${DEFAULT_ORGANISATION}, which LOOPGATE_ORGANISATIONS lists too`,
+    CEREBRAS_API_KEY: secretSchema,
   })
   .superRefine(({ LOOPGATE_REDIS_URL: cache, LOOPGATE_QUEUE_REDIS_URL: queues }, context) => {
     if (cache === undefined || queues !== undefined || !redisUrlsSchema.safeParse(cache).success || !isCluster(cache))
@@ -84,17 +78,14 @@ const configSchema = z
       message: 'required with a Redis Cluster in LOOPGATE_REDIS_URL: queues and loops need one Redis of their own',
     })
   })
-export type Config = Readonly<
-  Omit<z.infer<typeof configSchema>, 'LOOPGATE_FALLBACKS'> & { LOOPGATE_FALLBACKS: ReturnType<typeof fallbacksOf> }
->
+export type Config = Readonly<z.infer<typeof configSchema>>
 
 /**
  * The configuration of the gateway from its environment.
  * @throws ConfigError that lists every fault, for the operator
  */
 export function readConfig(env: NodeJS.ProcessEnv): Config {
-  const config = loadConfig(configSchema, env)
-  return Object.freeze({ ...config, LOOPGATE_FALLBACKS: fallbacksOf(config.LOOPGATE_FALLBACKS, env) })
+  return loadConfig(configSchema, env)
 }
 
 /** Keys that need no Redis: those of the list, and the admin key. */
@@ -112,7 +103,6 @@ export function printableConfig(config: Config): string {
     LOOPGATE_REDIS_URL: withoutPassword(config.LOOPGATE_REDIS_URL),
     LOOPGATE_QUEUE_REDIS_URL: withoutPassword(config.LOOPGATE_QUEUE_REDIS_URL),
     LOOPGATE_UPSTREAM_URL: withoutPassword(config.LOOPGATE_UPSTREAM_URL),
-    LOOPGATE_FALLBACKS: config.LOOPGATE_FALLBACKS.map((each) => ({ ...each, url: withoutPassword(each.url) })),
   }
   return JSON.stringify(shown, null, 2)
 }

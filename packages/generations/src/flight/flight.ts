@@ -1,4 +1,5 @@
 import type { CallHandle, Facts } from '@loopgate/cerebras'
+import type { Usage } from '@loopgate/contracts'
 import type { LoopgateError } from '@loopgate/service-kit'
 import type { Kind, Recording } from '../shape/recording.ts'
 import { Log } from './log.ts'
@@ -23,6 +24,8 @@ export type Seat = {
   readonly readBytes: number
   /** Something has changed: a head, bytes, the end or a fault. */
   readonly wake: () => void
+  /** Nothing has come for a while, and nothing is wrong. */
+  readonly keepAlive?: () => void
   /** It has fallen too far behind and is let go. */
   readonly drop: () => void
   /**
@@ -44,6 +47,8 @@ export type FlightOptions = {
   readonly closed: (flight: Flight) => void
 }
 
+/** Proxies give a silent connection up after 30 to 60 s as a rule (nginx, HAProxy, AWS load balancers: defaults). */
+export const KEEP_ALIVE_MS = 10_000
 /** Unread bytes of a lone reader above which the upstream is paused, and below which it goes on. */
 const PAUSE_BYTES = 256 * 1024
 const RESUME_BYTES = 64 * 1024
@@ -70,6 +75,8 @@ export class Flight {
   #call: CallHandle | null = null
   #paused = false
   #heirs: boolean
+  #expectedMs: number | null = null
+  #wasted: readonly Usage[] = []
 
   constructor(options: FlightOptions) {
     this.#options = options
@@ -137,6 +144,30 @@ export class Flight {
   attach(call: CallHandle): void {
     this.#call = call
     if (this.#abandoned) call.abort()
+  }
+
+  /** There is no room for its call yet, and none is expected for so long, in ms. */
+  wait(expectedMs: number): void {
+    this.#expectedMs = expectedMs
+  }
+
+  /** Those who stream are told that they are not forgotten. */
+  keepAlive(): void {
+    for (const seat of this.#seats) seat.keepAlive?.()
+  }
+
+  /** How long it was expected to wait for room, if it waits or has waited for it. */
+  get expectedMs(): number | null {
+    return this.#expectedMs
+  }
+
+  /** What a call has used whose answer was not taken; it is paid for all the same. */
+  waste(usage: Usage): void {
+    this.#wasted = [...this.#wasted, usage]
+  }
+
+  get wasted(): readonly Usage[] {
+    return this.#wasted
   }
 
   open(head: FlightHead): void {

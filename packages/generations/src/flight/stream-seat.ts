@@ -8,6 +8,8 @@ import { streamOf } from './shapes.ts'
 
 const LF = 0x0a
 const CR = 0x0d
+/** A comment: clients and proxies see that the connection lives, and no reader of events sees anything. */
+const KEEP_ALIVE = Buffer.from(': waiting\n\n')
 const BLANK_LINE = Buffer.from('\n\n')
 /** So much is worth a write of its own; holding it back would only keep the socket's buffers alive. */
 const ENOUGH_BYTES = 4 * 1024
@@ -65,6 +67,24 @@ export class StreamSeat implements OwnedSeat, Flushable {
     const { fault: failed, log } = this.#flight
     if (failed !== null && log.end === 0) return this.#finish(failed)
     this.#owner.give({ kind: 'stream', pipe: (sink) => this.#pipe(sink) })
+  }
+
+  /** Begins the reply, whose status is then said, so that nobody on the way takes the silence for death. */
+  keepAlive(): void {
+    if (this.#over || this.#latest !== null) return
+    if (this.#sink !== null) {
+      this.#sink.write(KEEP_ALIVE)
+    } else if (!this.#given) {
+      this.#given = true
+      this.#owner.give({
+        kind: 'stream',
+        pipe: (sink) => {
+          sink.write(KEEP_ALIVE)
+          this.#pipe(sink)
+          return true
+        },
+      })
+    }
   }
 
   flush(): void {

@@ -33,8 +33,12 @@ export class Account {
   }
 
   /** A flight that it led has ended. Only what the upstream has begun to answer is billed. */
-  ended({ head, end, log }: Flight): void {
+  ended({ head, end, log, wasted }: Flight): void {
     const usage = end?.facts.usage
+    for (const { prompt_tokens, completion_tokens } of wasted) {
+      this.#promptTokens += prompt_tokens
+      this.#completionTokens += completion_tokens
+    }
     if (head?.source === 'upstream' && usage) {
       this.#promptTokens += usage.prompt_tokens
       this.#completionTokens += usage.completion_tokens

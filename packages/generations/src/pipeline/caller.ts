@@ -38,10 +38,11 @@ export class Caller implements Ticket, Owner {
   left = false
   /** Its turn to call the upstream has come and gone. */
   hasCalled = false
+  /** On the monotonic clock. */
+  readonly beganAt: number
   /** Where its generation belongs; null for what is never shared. */
   place: Place | null = null
   readonly #deps: CallerDeps
-  readonly #beganAt: number
   readonly #resolve: (generation: Generation) => void
   readonly #reject: (error: unknown) => void
   #flight: Flight | null = null
@@ -52,7 +53,7 @@ export class Caller implements Ticket, Owner {
   constructor(deps: CallerDeps, call: GenerationCall) {
     this.#deps = deps
     this.call = call
-    this.#beganAt = deps.clock.now()
+    this.beganAt = deps.clock.now()
     this.account = new Account(call.settled)
     this.includeUsage = asksForUsage(call.body['stream_options'])
     const { promise, resolve, reject } = Promise.withResolvers<Generation>()
@@ -99,6 +100,7 @@ export class Caller implements Ticket, Owner {
       ageSeconds: ageSeconds(clock, createdAtMs),
       attempts: 0,
       queueMs: 0,
+      expectedWaitMs: null,
       upstreamMs: 0,
       headers: NO_HEADERS,
       content: this.#deliver(content, true),
@@ -126,7 +128,7 @@ export class Caller implements Ticket, Owner {
   }
 
   began(): void {
-    this.#deps.metrics.began((this.#deps.clock.now() - this.#beganAt) / 1000)
+    this.#deps.metrics.began((this.#deps.clock.now() - this.beganAt) / 1000)
   }
 
   over(error: LoopgateError | null): void {
@@ -154,7 +156,7 @@ export class Caller implements Ticket, Owner {
     return !this.hasCalled && !this.#given && !this.left && !this.call.delivery?.resume
   }
 
-  #generation({ head }: Flight, content: Content): Generation {
+  #generation({ head, expectedMs }: Flight, content: Content): Generation {
     const fromCache = head?.source === 'cache'
     const outcome: CacheOutcome = fromCache ? 'hit' : head?.source === 'peer' ? 'coalesced' : this.#role
     const leads = head?.source === 'upstream' && this.#role !== 'coalesced'
@@ -167,7 +169,8 @@ export class Caller implements Ticket, Owner {
       ageSeconds: head?.ageSeconds ?? null,
       attempts: leads ? head.attempts : 0,
       queueMs,
-      upstreamMs: head === null || fromCache ? 0 : Math.max(0, head.at - this.#beganAt - queueMs),
+      expectedWaitMs: fromCache ? null : expectedMs,
+      upstreamMs: head === null || fromCache ? 0 : Math.max(0, head.at - this.beganAt - queueMs),
       // Limits and ids of the upstream are about the leader's call.
       headers: leads ? head.headers : NO_HEADERS,
       content: this.#deliver(content, fromCache),
@@ -208,7 +211,7 @@ export class Caller implements Ticket, Owner {
     if (sharing.idempotencyKey !== null) return FILL_MS
     if (timeoutSeconds === null) return 0
     // Whole seconds, rounded down: it has timed out if it leaves within the second after them.
-    const afterMs = this.#deps.clock.now() - this.#beganAt - timeoutSeconds * 1000
+    const afterMs = this.#deps.clock.now() - this.beganAt - timeoutSeconds * 1000
     return afterMs > -TIMER_MS && afterMs < 1000 + TIMER_MS ? RETRY_MS : 0
   }
 

@@ -14,7 +14,7 @@ import type { Replicas } from '../replicas/replicas.ts'
 import type { GenerationCall, ResumePoint, Ticket } from '../types.ts'
 import { ageSeconds, Caller } from './caller.ts'
 import type { Identify, Place } from './identify.ts'
-import { callUpstream } from './lead.ts'
+import { callUpstream, type LeadDeps } from './lead.ts'
 import { plan, type SharedPlan } from './plan.ts'
 import type { Recall } from './recall.ts'
 import { createSeek } from './seek.ts'
@@ -41,8 +41,15 @@ export type PipelineDeps = {
   readonly families: Families
   readonly statistics: Statistics
   readonly coalescer: Coalescer
+  readonly scheduler: LeadDeps['scheduler']
+  readonly caps: LeadDeps['caps']
   /** The other replicas; null without Redis. */
   readonly replicas: Replicas | null
+}
+
+export type PipelineOptions = Pick<LeadDeps, 'deadlineMs' | 'serviceTiers'> & {
+  readonly capBytes: number
+  readonly ttlMs: number
 }
 
 export type Pipeline = {
@@ -55,10 +62,11 @@ export type Pipeline = {
  * The stages of a generation, in order: plan, key, recall, join, lead, keep. Between looking for a
  * flight and leading one nothing waits, so equal calls always meet.
  */
-export function createPipeline(deps: PipelineDeps, { capBytes, ttlMs }: { capBytes: number; ttlMs: number }): Pipeline {
+export function createPipeline(deps: PipelineDeps, options: PipelineOptions): Pipeline {
   const { clock, coalescer, recall, metrics, replicas } = deps
+  const { capBytes, ttlMs } = options
   const callerDeps = { clock, metrics, statistics: deps.statistics, flusher: createFlusher(clock), tryAgain }
-  const leadDeps = { upstream: deps.upstream, clock }
+  const leadDeps = { ...deps, ...options }
   const keepDeps = { ...deps, wallNow: clock.wallNow, ttlMs }
   const seek = replicas === null ? null : createSeek({ replicas, recall, metrics, serve })
   let ready: Identify | null = null
@@ -180,6 +188,7 @@ export function createPipeline(deps: PipelineDeps, { capBytes, ttlMs }: { capByt
     flights--
     caller.account.ended(flight)
     const source = flight.head?.source
+    for (const usage of flight.wasted) metrics.tokens(call.tenant, 'upstream', usage)
     if (source === 'upstream') metrics.tokens(call.tenant, 'upstream', flight.end?.facts.usage ?? null)
     if (key === null) return
     // A flight that a caller without patience for old answers has replaced is old by now.

@@ -1,6 +1,6 @@
 import type { CallHandle, Peers, Receiver } from '@loopgate/cerebras'
 import { type Clock, fault, type LoopgateError } from '@loopgate/service-kit'
-import type { Flight } from '../flight/flight.ts'
+import { type Flight, KEEP_ALIVE_MS } from '../flight/flight.ts'
 import { record } from '../flight/record.ts'
 import type { Kind } from '../shape/recording.ts'
 import { FrameReader, type FrameTaker, type PeerEnd, type PeerHead } from './frames.ts'
@@ -34,11 +34,13 @@ class Follower implements Receiver, FrameTaker {
   #call: CallHandle | null = null
   #kind: Kind = 'document'
   #over = false
+  #toldAtMs: number
 
   constructor(flight: Flight, clock: Clock, lost: (error: LoopgateError) => void) {
     this.#flight = flight
     this.#clock = clock
     this.#lost = lost
+    this.#toldAtMs = clock.now()
   }
 
   take(call: CallHandle): void {
@@ -82,6 +84,13 @@ class Follower implements Receiver, FrameTaker {
 
   block(bytes: Buffer, usageOnly: boolean): void {
     this.#flight.append(bytes, usageOnly)
+  }
+
+  /** The leader waits: so do those who stream here, and they are told now and then. */
+  alive(): void {
+    if (this.#flight.head !== null || this.#clock.now() - this.#toldAtMs < KEEP_ALIVE_MS) return
+    this.#toldAtMs = this.#clock.now()
+    this.#flight.keepAlive()
   }
 
   end(facts: PeerEnd): void {

@@ -38,6 +38,8 @@ export type FrameTaker = {
   readonly head: (head: PeerHead) => void
   readonly block: (bytes: Buffer, usageOnly: boolean) => void
   readonly end: (end: PeerEnd) => void
+  /** Nothing has come from the upstream. */
+  readonly alive: () => void
   /** `inheritable`: one of those who wait may try again. */
   readonly fault: (error: LoopgateError, inheritable: boolean) => void
 }
@@ -116,7 +118,8 @@ export class FrameReader {
     else if (kind === KINDS.head) this.#taker.head(headSchema.parse(JSON.parse(payload.toString())))
     else if (kind === KINDS.end) this.#taker.end(endSchema.parse(JSON.parse(payload.toString())))
     else if (kind === KINDS.fault) this.#fault(payload)
-    else if (kind !== KINDS.alive) throw new Error(`a frame of kind ${kind}`)
+    else if (kind === KINDS.alive) this.#taker.alive()
+    else throw new Error(`a frame of kind ${kind}`)
   }
 
   #fault(payload: Buffer): void {

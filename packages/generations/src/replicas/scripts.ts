@@ -21,6 +21,7 @@ export type Scripted = {
   readonly lgFresh: Run<number>
   readonly lgForget: Run<number>
   readonly lgDrop: Run<number>
+  readonly lgExchange: Run<Array<string | number>>
 }
 
 const folder = new URL('../scripts/', import.meta.url)
@@ -39,6 +40,7 @@ const SCRIPTS = [
   ['lgFresh', 'fresh', 2],
   ['lgForget', 'forget', 4],
   ['lgDrop', 'drop', 2],
+  ['lgExchange', 'exchange', 3],
 ] as const
 
 const texts = SCRIPTS.map(([command, file, numberOfKeys]) => ({

@@ -46,7 +46,7 @@ export function createMirror(configured: readonly ConfiguredKey[], { records, te
   }
 
   function principalOf(grants: Omit<ConfiguredKey, 'sha256'>, keyId: string): Principal {
-    const { tenant, name, scopes, models, cache, priorityCeiling, limits } = grants
+    const { tenant, name, scopes, models, cache, priorityCeiling, outputCap, limits } = grants
     const principal: Principal = Object.freeze({
       tenant,
       name,
@@ -55,6 +55,7 @@ export function createMirror(configured: readonly ConfiguredKey[], { records, te
       ...(models !== undefined && { models: new Set(models) }),
       ...(cache !== undefined && { cache }),
       ...(priorityCeiling !== undefined && { priorityCeiling }),
+      ...(outputCap !== undefined && { outputCap }),
       limits: { key: limits ?? NO_LIMITS, tenant: tenants.get(tenant) ?? NO_LIMITS },
     })
     payers.set(keyId, principal)

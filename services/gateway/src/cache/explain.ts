@@ -23,7 +23,7 @@ export async function explain(
   const lowered = Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]))
   const wishes = readWishes(lowered, principal.cache)
   const normalised = normalise(surface, body, wishes.strict)
-  const call = callOf(surface, tenant, body, null, wishes)
+  const call = callOf(surface, principal, body, null, wishes)
   const explained = await cache.explain(call, { tenant, admin: allows(principal, 'admin') }, compareWith)
   return { ...explained, normalised: [...normalised] }
 }

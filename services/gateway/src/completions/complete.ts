@@ -1,9 +1,9 @@
-import { NORMALISED_HEADER, type Surface } from '@loopgate/contracts'
-import type { Cost, GenerationCall, Generations, Ticket } from '@loopgate/generations'
+import { NORMALISED_HEADER, type Principal, prioritySchema, type Surface } from '@loopgate/contracts'
+import type { Cost, GenerationCall, Generations, Scheduling, Ticket } from '@loopgate/generations'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Admission } from './admit.ts'
 import { bad } from './header-values.ts'
-import { readWishes, type Wishes } from './request-headers.ts'
+import { type Order, readWishes, type Wishes } from './request-headers.ts'
 import type { Reader } from './reading.ts'
 import { send } from './send.ts'
 
@@ -21,13 +21,41 @@ export function complete(deps: CompleteDeps, surface: Surface, request: FastifyR
 /** A generation call from what the door has read. */
 export function callOf(
   surface: Surface,
-  tenant: string,
+  principal: Principal,
   body: GenerationCall['body'],
   original: GenerationCall['original'],
   wishes: Wishes,
 ): GenerationCall {
+  const { tenant } = principal
   const { sampleIndex, freshness, sharing, delivery, timeoutSeconds, forwarded: headers } = wishes
-  return { surface, tenant, body, original, sampleIndex, freshness, sharing, delivery, timeoutSeconds, headers }
+  const scheduling = schedulingOf(wishes.order, principal)
+  return {
+    surface,
+    tenant,
+    body,
+    original,
+    sampleIndex,
+    freshness,
+    sharing,
+    delivery,
+    scheduling,
+    timeoutSeconds,
+    headers,
+  }
+}
+
+/** A call on behalf of a loop is one of its class unless it says otherwise; the key's ceiling holds for all. */
+function schedulingOf({ loop, priority, deadlineMs, outputCap }: Order, principal: Principal): Scheduling {
+  const { keyId, priorityCeiling = 'interactive' } = principal
+  const classes = prioritySchema.options
+  const asked = classes.indexOf(priority ?? (loop === null ? 'interactive' : 'loop'))
+  return {
+    priority: classes[Math.max(asked, classes.indexOf(priorityCeiling))] ?? 'batch',
+    flow: loop === null ? `key ${keyId}` : `loop ${loop}`,
+    key: `key ${keyId}`,
+    deadlineMs,
+    capsOutput: (outputCap ?? principal.outputCap ?? 'learnt') === 'learnt',
+  }
 }
 
 /** The stages, in order: wishes of the headers, reading the body, admission, the generation, sending. */
@@ -50,7 +78,7 @@ async function answer(
   const settled = (cost: Cost) => room.settle(admission.used(reading, cost))
 
   const original = normalised.length === 0 ? { bytes, digest } : null
-  const ticket = generations.generate({ ...callOf(surface, tenant, body, original, wishes), settled })
+  const ticket = generations.generate({ ...callOf(surface, principal, body, original, wishes), settled })
   leaveWithCaller(ticket, reply)
   send(await ticket.ready, reply)
 }

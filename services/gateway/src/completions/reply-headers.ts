@@ -1,6 +1,7 @@
 import {
   ATTEMPTS_HEADER,
   CACHE_HEADER,
+  EXPECTED_WAIT_HEADER,
   KEY_HEADER,
   QUEUE_MS_HEADER,
   ROLE_HEADER,
@@ -20,6 +21,7 @@ export function replyHeaders(generation: Generation): Record<string, string> {
     [QUEUE_MS_HEADER]: milliseconds(queueMs),
     [UPSTREAM_MS_HEADER]: milliseconds(upstreamMs),
   }
+  if (generation.expectedWaitMs !== null) said[EXPECTED_WAIT_HEADER] = milliseconds(generation.expectedWaitMs)
   if (key !== null) said[KEY_HEADER] = key
   if (sampleIndex !== null) said[SAMPLE_HEADER] = String(sampleIndex)
   if (ageSeconds !== null) said['age'] = String(ageSeconds)

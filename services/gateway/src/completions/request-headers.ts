@@ -4,8 +4,15 @@ import {
   CACHE_SCOPE_HEADER,
   CACHE_TTL_HEADER,
   type CacheDefaults,
+  DEADLINE_HEADER,
   IDEMPOTENCY_HEADER,
+  LOOP_HEADER,
   MODE_HEADER,
+  OUTPUT_CAP_HEADER,
+  type OutputCap,
+  type Priority,
+  PRIORITY_HEADER,
+  prioritySchema,
   REPLAY_HEADER,
   RESUMABLE_HEADER,
   SAMPLE_HEADER,
@@ -20,11 +27,20 @@ export type Wishes = {
   readonly freshness: Freshness
   readonly sharing: Sharing
   readonly delivery: Delivery
+  readonly order: Order
   /** The client's own time limit, if it tells. */
   readonly timeoutSeconds: number | null
   /** Fields that the upstream refuses are refused here instead of removed. */
   readonly strict: boolean
   readonly forwarded: ForwardedHeaders
+}
+
+/** How a request wants to be let through when there is not room for all. */
+export type Order = {
+  readonly loop: string | null
+  readonly priority: Priority | null
+  readonly deadlineMs: number | null
+  readonly outputCap: OutputCap | null
 }
 
 const NO_WISH: Freshness = Object.freeze({ noStore: false, noCache: false, maxAgeSeconds: null })
@@ -36,6 +52,7 @@ const PRINTABLE = /^[\x20-\x7e]{1,512}$/
 
 const MAX_SAMPLE = 999_999_999
 const MAX_TTL_SECONDS = 366 * 86_400
+const MAX_DEADLINE_MS = 3_600_000
 /** Faster than any reader; beyond it a pace is none. */
 const MAX_EVENTS_PER_SECOND = 100_000
 
@@ -58,6 +75,7 @@ export function readWishes(headers: IncomingHttpHeaders, defaults: CacheDefaults
     freshness: defaults.mode === 'off' && !named ? NO_STORE : wished,
     sharing,
     delivery: deliveryOf(headers),
+    order: orderOf(headers),
     timeoutSeconds: timeout(headers['x-stainless-timeout']),
     strict: choice(headers, MODE_HEADER, ['strict']) !== null,
     forwarded: forwarded(headers),
@@ -81,6 +99,21 @@ function idempotencyKey(value: string | string[] | undefined): string | null {
   if (value === undefined) return null
   if (typeof value === 'string' && /^[\x21-\x7e]{1,255}$/.test(value)) return value
   throw bad(IDEMPOTENCY_HEADER, 'expected 1 to 255 printable characters without spaces')
+}
+
+function orderOf(headers: IncomingHttpHeaders): Order {
+  return {
+    loop: loopName(headers[LOOP_HEADER]),
+    priority: choice(headers, PRIORITY_HEADER, prioritySchema.options),
+    deadlineMs: wholeNumber(headers, DEADLINE_HEADER, 0, MAX_DEADLINE_MS, 'milliseconds'),
+    outputCap: choice(headers, OUTPUT_CAP_HEADER, ['learnt', 'none']),
+  }
+}
+
+function loopName(value: string | string[] | undefined): string | null {
+  if (value === undefined) return null
+  if (typeof value === 'string' && /^[\x21-\x7e]{1,200}$/.test(value)) return value
+  throw bad(LOOP_HEADER, 'expected 1 to 200 printable characters without spaces')
 }
 
 function deliveryOf(headers: IncomingHttpHeaders): Delivery {

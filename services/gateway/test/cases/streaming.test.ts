@@ -87,16 +87,16 @@ for (const body of [SHARED, BYPASS]) {
 
 t.test('an error of the upstream reads the same in a stream as in a document', async (t) => {
   const error = {
-    message: 'Tokens per minute limit exceeded',
-    type: 'too_many_tokens_error',
-    code: 'token_quota_exceeded',
-    param: 'quota',
+    message: 'The schema is too deep',
+    type: 'invalid_request_error',
+    code: 'wrong_api_format',
+    param: 'response_format',
   }
-  const { gate } = await opened(t, (call) => answerJson(call, 429, error))
+  const { gate } = await opened(t, (call) => answerJson(call, 400, error))
   const [whole, streamed] = [await post(gate, { ...BYPASS, stream: false }), await post(gate, BYPASS)]
   t.strictSame(streamed.json, whole.json)
   t.match(whole.json, { ...error, error })
-  const inBand = await opened(t, (call) => beginStream(call).end(delta('x') + event({ error, status_code: 429 })))
+  const inBand = await opened(t, (call) => beginStream(call).end(delta('x') + event({ error, status_code: 400 })))
   const last = JSON.parse(dataOf((await post(inBand.gate, BYPASS)).text).at(-1) ?? '') as Record<string, unknown>
   t.match(last['error'], { message: error.message, code: error.code })
 })

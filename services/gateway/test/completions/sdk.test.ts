@@ -95,18 +95,23 @@ t.test('an unknown model is a NotFoundError in both SDKs, worded as Cerebras wor
   t.match(error, { status: 404, error: { message: text, code: 'model_not_found' }, message: `404 ${text}` })
 })
 
-t.test('a 429 is a RateLimitError with the time to wait, and the SDKs wait and succeed', async (t) => {
+t.test('a 429 within a deadline is waited out; else it is a RateLimitError with the time to wait', async (t) => {
   const sim = await cerebrasSim(t)
   const gateway = await door(t, sim)
-  await sim.faults({ kind: 'queue_exceeded', count: 2 })
+  await sim.faults({ kind: 'queue_exceeded', count: 1 })
   const { openai, cerebras } = sdks(gateway)
-  const one = await openai.chat.completions.create(QUESTION).catch((error: unknown) => error)
+  t.ok((await openai.chat.completions.create(QUESTION)).choices.length)
+  await sim.faults({ kind: 'queue_exceeded', count: 1 })
+  const inAHurry = { headers: { 'x-loopgate-deadline-ms': '100' } }
+  const one = await openai.chat.completions.create(QUESTION, inAHurry).catch((error: unknown) => error)
   t.type(one, openaiSdk.RateLimitError)
   t.match(one, { status: 429, code: 'queue_exceeded', message: /high traffic/ })
   t.equal((one as InstanceType<typeof openaiSdk.RateLimitError>).headers.get('retry-after-ms'), '500')
-  const other = await cerebras.chat.completions.create({ ...QUESTION, stream: true }).catch((error: unknown) => error)
+  const other = await cerebras.chat.completions
+    .create({ ...QUESTION, stream: true }, inAHurry)
+    .catch((error: unknown) => error)
   t.type(other, cerebrasSdk.RateLimitError)
-  await sim.faults({ kind: 'queue_exceeded', count: 1 })
+  t.match(other, { status: 429, error: { code: 'deadline_exceeded' } })
   t.ok((await sdks(gateway, { maxRetries: 1 }).openai.chat.completions.create(QUESTION)).choices.length)
 })
 

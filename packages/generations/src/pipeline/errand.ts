@@ -1,0 +1,260 @@
+import type { CallHandle, Facts, ReplyHead } from '@loopgate/cerebras'
+import type { Usage } from '@loopgate/contracts'
+import { fault, type LoopgateError } from '@loopgate/service-kit'
+import { type Flight, KEEP_ALIVE_MS } from '../flight/flight.ts'
+import { type Amounts, NOTHING } from '../schedule/buckets/amounts.ts'
+import type { Priority } from '@loopgate/contracts'
+import type { Asking, Grant } from '../schedule/types.ts'
+import type { Caller } from './caller.ts'
+import { Feeder, type FeederOwner } from './feeder.ts'
+import type { LeadDeps } from './lead.ts'
+import { type Draft, draft, UNSCHEDULED } from './draft.ts'
+import { remedyOf } from './remedy.ts'
+
+type Ordered = Pick<Caller, 'call' | 'place' | 'beganAt'>
+
+/**
+ * The way of one flight to its answer: waits for room, calls, and settles what was used; again, from the
+ * end of the queue's front, while what failed has given nothing to anybody and may pass. To the flight
+ * it is one call, whatever number of calls it takes.
+ */
+export class Errand implements Asking, CallHandle, FeederOwner {
+  attempts = 0
+  avoid: string | null = null
+  readonly model: string
+  readonly priority: Priority
+  readonly tenant: string
+  readonly flow: string
+  readonly sinceMs: number
+  readonly deadlineMs: number
+  readonly #deps: LeadDeps
+  readonly #ordered: Ordered
+  readonly #flight: Flight
+  #draft: Draft
+  /** No cap of ours any more: one has cut an answer off. */
+  #uncapped = false
+  #grant: Grant | null = null
+  #handle: CallHandle | null = null
+  #askedAtMs = 0
+  #queuedMs = 0
+  #cancelDelay: (() => void) | null = null
+  #cancelKeepAlive: (() => void) | null = null
+  #head: ReplyHead | null = null
+  #over = false
+
+  constructor(deps: LeadDeps, ordered: Ordered, flight: Flight) {
+    const { scheduling = UNSCHEDULED, tenant, body } = ordered.call
+    this.#deps = deps
+    this.#ordered = ordered
+    this.#flight = flight
+    this.model = String(body['model'])
+    this.priority = scheduling.priority
+    this.tenant = tenant
+    this.flow = scheduling.flow
+    this.sinceMs = ordered.beganAt
+    this.deadlineMs = ordered.beganAt + (scheduling.deadlineMs ?? deps.deadlineMs)
+    this.#draft = draft(deps, ordered, false)
+  }
+
+  get amounts(): Amounts {
+    return this.#draft.amounts
+  }
+
+  get tokens(): number {
+    return this.#draft.amounts.totalTokens
+  }
+
+  get bytes(): number {
+    return this.#draft.body.length
+  }
+
+  /** Time before the request was written to a connection, in queues of ours too. */
+  get waitedMs(): number | null {
+    const connectedMs = this.#handle?.waitedMs ?? null
+    return connectedMs === null ? null : this.#queuedMs + connectedMs
+  }
+
+  ask(): void {
+    this.#askedAtMs = this.#deps.clock.now()
+    const expectedMs = this.#deps.scheduler.ask(this)
+    if (this.attempts > 0 || this.#over) return
+    this.#flight.wait(expectedMs)
+    this.#keepAlive()
+  }
+
+  /** While it waits, those who stream are told now and then. */
+  #keepAlive(): void {
+    this.#cancelKeepAlive?.()
+    this.#cancelKeepAlive = this.#deps.clock.after(KEEP_ALIVE_MS, () => {
+      if (this.#over || this.#grant !== null || this.#flight.log.end > 0) return
+      this.#flight.keepAlive()
+      this.#keepAlive()
+    })
+  }
+
+  granted(grant: Grant): void {
+    this.#grant = grant
+    this.#cancelKeepAlive?.()
+    this.#queuedMs += this.#deps.clock.now() - this.#askedAtMs
+    const attempt = ++this.attempts
+    const { call } = this.#ordered
+    const handle = this.#deps.upstream.call({
+      path: call.surface === 'chat' ? '/v1/chat/completions' : '/v1/completions',
+      model: this.model,
+      body: this.#draft.body,
+      headers: call.headers,
+      receiver: new Feeder(this.#flight, this),
+    })
+    // It may have failed, and been granted anew, before this.
+    if (attempt === this.attempts && this.#grant !== null) this.#handle = handle
+  }
+
+  refused(error: LoopgateError): void {
+    this.#over = true
+    this.#cancelKeepAlive?.()
+    this.#flight.fail(error)
+  }
+
+  began(head: ReplyHead): void {
+    this.#grant?.taken()
+    // An answer that our cap may have cut off is none until it is whole.
+    if (head.kind === 'document' && this.#draft.cap !== null) this.#head = head
+    else this.#open(head)
+  }
+
+  ended(facts: Facts): boolean {
+    const { cap } = this.#draft
+    const cut = cap !== null && facts.finishReasons.includes('length') && used(facts.usage) >= cap
+    this.#settle(this.#usedOf(facts.usage))
+    this.#learn(facts, cut)
+    if (cut) return this.#reissue(facts.usage)
+    if (this.#head !== null) this.#open(this.#head)
+    this.#over = true
+    return true
+  }
+
+  failed(error: LoopgateError): boolean {
+    const remedy = remedyOf(error)
+    const grant = this.#grant
+    const organisation = grant?.organisation ?? ''
+    if (grant !== null && remedy.pauseMs !== null) grant.pause(remedy.pauseMs, remedy.reason)
+    this.#settle(remedy.counted ? this.#guess() : NOTHING)
+    this.#handle?.abort()
+    this.#handle = null
+    if (!remedy.again || this.#over || this.#flight.abandoned || this.#flight.log.end > 0) {
+      this.#over = true
+      return false
+    }
+    this.avoid = organisation
+    if (!this.#again(error, remedy.delayMs)) {
+      this.#over = true
+      return false
+    }
+    this.#deps.scheduler.metrics.again(organisation, remedy.reason)
+    return true
+  }
+
+  abort(): void {
+    if (this.#over) return
+    this.#over = true
+    this.#cancelDelay?.()
+    this.#cancelKeepAlive?.()
+    this.#deps.scheduler.withdraw(this)
+    this.#handle?.abort()
+    // The provider is not known to give anything back for a caller that leaves.
+    this.#settle(this.#guess())
+  }
+
+  pause(): void {
+    this.#handle?.pause()
+  }
+
+  resume(): void {
+    this.#handle?.resume()
+  }
+
+  #open({ kind, headers }: ReplyHead): void {
+    this.#flight.open({
+      source: 'upstream',
+      kind,
+      headers,
+      at: this.#deps.clock.now(),
+      ageSeconds: null,
+      attempts: Math.max(this.attempts, this.attempts - 1 + (this.#handle?.attempts ?? 1)),
+      queueMs: this.waitedMs ?? this.#queuedMs,
+    })
+  }
+
+  /** The whole generation once more, without our cap: what was cut off is nobody's answer. */
+  #reissue(usage: Usage | null): boolean {
+    if (usage !== null) this.#flight.waste(usage)
+    this.#deps.scheduler.metrics.reissued(this.tenant)
+    this.#uncapped = true
+    this.#head = null
+    this.#handle = null
+    this.#draft = draft(this.#deps, this.#ordered, this.#uncapped)
+    const late = fault('LG_DEADLINE', { cause: new Error('a learnt cap has cut the answer off') })
+    if (!this.#again(late, 0)) this.refused(late)
+    return false
+  }
+
+  /** False if it is too late; after a delay the flight is told so with the error. */
+  #again(error: LoopgateError, delayMs: number): boolean {
+    const { clock, scheduler } = this.#deps
+    const now = (): boolean => {
+      this.#cancelDelay = null
+      this.#askedAtMs = clock.now()
+      const waits = scheduler.again(this)
+      if (waits && this.#grant === null) this.#keepAlive()
+      return waits
+    }
+    if (delayMs === 0) return now()
+    this.#cancelDelay = clock.after(delayMs, () => {
+      if (!now()) this.refused(error)
+    })
+    return true
+  }
+
+  #settle(amounts: Amounts): void {
+    const grant = this.#grant
+    this.#grant = null
+    grant?.settle(amounts)
+  }
+
+  #usedOf(usage: Usage | null): Amounts {
+    if (usage === null) return this.#guess()
+    const total = usage.prompt_tokens + usage.completion_tokens
+    return { requests: 1, tokens: Math.max(0, total - cachedTokens(usage)), totalTokens: total }
+  }
+
+  /** What a call has used that did not tell: its prompt, and of the output as much as others use. */
+  #guess(): Amounts {
+    const { promptTokens, outputTokens } = this.#draft
+    const tokens = promptTokens + outputTokens * this.#deps.scheduler.estimates.usedPart(this.model)
+    return { requests: 1, tokens, totalTokens: tokens }
+  }
+
+  #learn({ usage, finishReasons }: Facts, cut: boolean): void {
+    if (usage === null) return
+    const { scheduler, caps } = this.#deps
+    const { outputTokens, uncappedTokens, origin, body } = this.#draft
+    scheduler.estimates.learn(this.model, body.length, usage.prompt_tokens)
+    scheduler.estimates.learnUsed(this.model, outputTokens, usage.completion_tokens)
+    scheduler.metrics.output(this.tenant, {
+      reserved: outputTokens,
+      used: usage.completion_tokens,
+      saved: cut ? 0 : uncappedTokens - outputTokens,
+    })
+    const whole = finishReasons.length === 1 && !finishReasons.includes('length')
+    if (whole) caps?.learn(origin, usage.completion_tokens)
+  }
+}
+
+const used = (usage: Usage | null): number => usage?.completion_tokens ?? Number.POSITIVE_INFINITY
+
+/** Prompt tokens that the provider had cached, which count against the total limit alone. */
+function cachedTokens(usage: Usage): number {
+  const details: unknown = usage['prompt_tokens_details']
+  if (typeof details !== 'object' || details === null || !('cached_tokens' in details)) return 0
+  return typeof details.cached_tokens === 'number' ? Math.max(0, details.cached_tokens) : 0
+}

@@ -1,0 +1,31 @@
+import type { LoopgateError } from '@loopgate/service-kit'
+import type { Amounts } from './buckets/amounts.ts'
+import type { Reservation } from './buckets/bucket.ts'
+import type { Told } from './buckets/corrections.ts'
+import type { Waiting } from './queue/types.ts'
+
+/** One that asks to call the upstream, and hears once for each time that it asks. */
+export type Asking = Waiting & {
+  readonly model: string
+  readonly amounts: Amounts
+  /** On the monotonic clock: it waits no longer. */
+  readonly deadlineMs: number
+  /** An organisation that another is preferred to, since a call there has just failed. */
+  readonly avoid: string | null
+  readonly granted: (grant: Grant) => void
+  readonly refused: (error: LoopgateError) => void
+}
+
+/** The right to make one call; ends with `settle`, exactly once. */
+export type Grant = {
+  readonly organisation: string
+  readonly reservation: Reservation
+  /** The provider has taken the call, or refused it: what it says of its buckets. */
+  readonly told: (facts: Told) => void
+  /** The provider has taken the call. */
+  readonly taken: () => void
+  /** The call is over and has used so much. */
+  readonly settle: (used: Amounts) => void
+  /** The provider refuses everything for so long, for a reason out of a short list. */
+  readonly pause: (ms: number, reason: string) => void
+}
