@@ -9,11 +9,19 @@ const RESULT_BYTES_MAX = MAX_FRAME_BYTES - 64 * 1024
  */
 export function fitResult(result: ExecutionResult): ExecutionResult {
   let fitted = result
+  const cut = (text: string, keep: number) => text.slice(0, Math.floor(text.length * keep))
   for (let keep = 0.5; Buffer.byteLength(JSON.stringify(fitted)) > RESULT_BYTES_MAX && keep > 0.01; keep /= 2) {
     fitted = {
       ...result,
-      stdout: result.stdout.slice(0, Math.floor(result.stdout.length * keep)),
-      stderr: result.stderr.slice(0, Math.floor(result.stderr.length * keep)),
+      stdout: cut(result.stdout, keep),
+      stderr: cut(result.stderr, keep),
+      ...(result.compile && {
+        compile: {
+          ...result.compile,
+          stdout: cut(result.compile.stdout, keep),
+          stderr: cut(result.compile.stderr, keep),
+        },
+      }),
       truncated: { stdout: true, stderr: true },
     }
   }

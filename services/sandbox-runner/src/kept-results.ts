@@ -38,7 +38,7 @@ export function createKeptResults(clock: Clock): KeptResults {
       const key = keyOf(gatewayId, leaseId)
       drop(key)
       // Two bytes a character is what a string takes at most in memory.
-      const size = 2 * (result.stdout.length + result.stderr.length + JSON.stringify(result.checks).length) + 1024
+      const size = 2 * charactersOf(result) + 1024
       kept.set(key, { gatewayId, leaseId, result, untilMs, bytes: size })
       bytes += size
       for (const oldest of kept.keys()) {
@@ -56,4 +56,9 @@ export function createKeptResults(clock: Clock): KeptResults {
       return kept.size
     },
   }
+}
+
+function charactersOf({ stdout, stderr, streams, compile, checks, artifacts }: ExecutionResult): number {
+  const { length } = JSON.stringify([streams, compile, checks, artifacts])
+  return stdout.length + stderr.length + length
 }

@@ -1,4 +1,4 @@
-import type { ExecutionRequest } from '@loopgate/contracts'
+import { checkedLanguageSchema, type ExecutionRequest } from '@loopgate/contracts'
 import type { Runner } from '../runners/hub.ts'
 
 /** What a runner may need beyond the limits of the code: start-up, cleaning up, the way back. */
@@ -6,11 +6,15 @@ const LEASE_MARGIN_MS = 15_000
 
 /**
  * How long a runner may keep an execution. The candidate and each check program have the wall
- * limit for themselves, one after the other in the worst case.
+ * limit for themselves, one after the other in the worst case; a language of which no gateway knows whether it is
+ * compiled has the time of a compiler before that.
  */
-export function leaseMs(request: ExecutionRequest): number {
-  return request.limits.wallMs * (1 + request.checks.length) + LEASE_MARGIN_MS
+export function leaseMs({ limits, compileLimits, checks, language }: ExecutionRequest): number {
+  const compileMs = isNeverCompiled(language) ? 0 : compileLimits.wallMs
+  return compileMs + limits.wallMs * (1 + checks.length) + LEASE_MARGIN_MS
 }
+
+const isNeverCompiled = (language: string): boolean => checkedLanguageSchema.safeParse(language).success
 
 const FIRST_BACKOFF_MS = 10
 const MAX_BACKOFF_MS = 320
