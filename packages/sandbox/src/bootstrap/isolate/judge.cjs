@@ -32,7 +32,7 @@ function judge({ ivm, isolate, context, enter }, init) {
   const inside = enter.applySync(undefined, ['check', host, JSON.stringify({ entryPoint, prelude, source })], {
     result: { reference: true },
   })
-  const apply = (name, ...args) => inside.getSync(name, { reference: true }).applySync(undefined, args)
+  const apply = (name, ...args) => inside.applySync(undefined, [name, ...args])
   let body
   try {
     if (prelude !== '') isolate.compileScriptSync(prelude, { filename: '<prelude>' }).runSync(context)

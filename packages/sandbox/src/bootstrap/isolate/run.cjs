@@ -77,7 +77,7 @@ function link({ isolate, context }, module, path, files) {
   return module
 }
 
-/** Begins the isolate's own side, and gives a function that applies one of what it offers. */
+/** Begins the isolate's own side, and gives a function that calls one of what it offers. */
 function begin({ ivm, enter }, files, isServer) {
   const host = new ivm.Callback((operation, text) => {
     if (operation === 'f') return textOf(files, text)
@@ -85,12 +85,7 @@ function begin({ ivm, enter }, files, isServer) {
     return undefined
   })
   const inside = enter.applySync(undefined, ['candidate', host, isServer], { result: { reference: true } })
-  const known = new Map()
-  return (name, ...args) => {
-    const method = known.get(name) ?? inside.getSync(name, { reference: true })
-    known.set(name, method)
-    return method.applySync(inside.derefInto(), args)
-  }
+  return (name, ...args) => inside.applySync(undefined, [name, ...args])
 }
 
 /** Parses and runs the entry. Returns its module, if it is one, or the exit status of what went wrong. */

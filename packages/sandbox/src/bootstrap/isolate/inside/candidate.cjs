@@ -59,7 +59,7 @@ module.exports = function begin(host, isServer) {
     return `E${mark}${encode(facts)}`
   }
 
-  return {
+  const offered = {
     /** The scope of a CommonJS entry, as globals for a server of calls, whose functions are looked up there. */
     enter(path) {
       main = modules.newMain(path)
@@ -96,4 +96,5 @@ module.exports = function begin(host, isServer) {
     },
     settle: () => settled(),
   }
+  return (name, ...args) => offered[name](...args)
 }

@@ -100,7 +100,7 @@ module.exports = function begin(host, init) {
     enumerable: false,
   })
 
-  return {
+  const offered = {
     /** Runs the check, given its body as a function of the names that it may declare anew. */
     async judge(body) {
       try {
@@ -120,4 +120,5 @@ module.exports = function begin(host, init) {
       decide('pass', '')
     },
   }
+  return (name, ...args) => offered[name](...args)
 }
