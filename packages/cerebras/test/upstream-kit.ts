@@ -21,7 +21,11 @@ export async function setUp(
   const server = await scratchUpstream(t, answer)
   const registry = createRegistry({ processMetrics: false })
   const deps = { clock, logger: createLogger('test', 'silent'), registry }
-  const upstream = createUpstream(deps, { url: server.url, apiKey: new Secret(KEY), ...options })
+  const upstream = createUpstream(deps, {
+    url: server.url,
+    organisations: [{ name: 'default', keys: [new Secret(KEY)], models: null }],
+    ...options,
+  })
   t.teardown(() => upstream.close())
   return { server, upstream, registry }
 }

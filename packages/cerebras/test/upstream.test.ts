@@ -21,6 +21,7 @@ t.test('a reply arrives byte for byte, with only the headers that a client may s
     status: 200,
     kind: 'document',
     headers: { 'x-ratelimit-remaining-tokens-minute': '5' },
+    rate: { requests: {}, tokens: { minute: { limit: null, remaining: 5, resetMs: null } } },
   })
   const [sent] = server.calls
   t.equal(sent?.text, '{"model":"m"}')
@@ -36,7 +37,10 @@ t.test('a reply arrives byte for byte, with only the headers that a client may s
 t.test('a prefix in the configured URL is kept', async (t) => {
   const { server } = await setUp(t, (call) => answerJson(call, 200, {}))
   const deps = { clock: systemClock, logger: createLogger('test', 'silent'), registry: createRegistry() }
-  const upstream = createUpstream(deps, { url: `${server.url}/cerebras/`, apiKey: new Secret(KEY) })
+  const upstream = createUpstream(deps, {
+    url: `${server.url}/cerebras/`,
+    organisations: [{ name: 'default', keys: [new Secret(KEY)], models: null }],
+  })
   t.teardown(() => upstream.close())
   await call(upstream).over
   t.equal(server.calls[0]?.path, '/cerebras/v1/chat/completions')

@@ -42,7 +42,7 @@ export async function bench(t: Test, answer: (call: ScratchCall) => unknown, opt
     const idleMs = options.idleMs ?? 30_000
     const upstream = createUpstream(deps, {
       url: via.upstreamUrl ?? server.url,
-      apiKey: new Secret('csk-test'),
+      organisations: [{ name: 'default', keys: [new Secret('csk-test')], models: null }],
       idleMs,
     })
     const generations = createGenerations(

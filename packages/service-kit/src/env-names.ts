@@ -86,6 +86,16 @@ export const ENV_NAMES: Readonly<Record<string, EnvName>> = {
     text: 'Longest wait for an answer of the Redis of the cache; beyond it a completion goes on without. Only whether another replica has made the call already is waited for until Redis counts as away: three answers missed over a second',
   },
   LOOPGATE_CACHE_MEMORY_BYTES: { used: 'gateway', default: '67108864', text: 'Size of the in-process cache' },
+  LOOPGATE_ORGANISATIONS: {
+    used: 'gateway',
+    default: '[]',
+    text: 'JSON list of {name, keys, models?}: organisations with an account at Cerebras, their keys, and their models if not all; CEREBRAS_API_KEY is one more, named default',
+  },
+  LOOPGATE_FALLBACKS: {
+    used: 'gateway',
+    default: '[]',
+    text: 'JSON list of {name, url, key or keyEnv, models}: other upstreams with the OpenAI API for when Cerebras cannot answer in time; models maps the names of callers to theirs',
+  },
   LOOPGATE_UPSTREAM_URL: { used: 'gateway', default: 'https://api.cerebras.ai', text: 'Origin of the Cerebras API' },
   LOOPGATE_UPSTREAM_FIRST_BYTE_MS: { used: 'gateway', default: '60000', text: 'Longest wait for the upstream headers' },
   LOOPGATE_UPSTREAM_IDLE_MS: { used: 'gateway', default: '30000', text: 'Longest gap between two pieces of a reply' },

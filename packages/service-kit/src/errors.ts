@@ -134,6 +134,13 @@ export const ERRORS = {
     'store_unavailable',
     'Redis is not reachable; loops and their events need it',
   ),
+  LG_BREAKER_OPEN: row(
+    503,
+    true,
+    'server_error',
+    'upstream_failing',
+    'The upstream has failed too often lately and is not called until it answers again',
+  ),
   LG_NO_RUNNER: row(503, true, 'server_error', 'no_runner', 'No attached runner can take the execution'),
   LG_ISOLATION_UNAVAILABLE: row(
     503,

@@ -17,6 +17,7 @@ import { createRunnerHub } from './runners/hub.ts'
 import { CONNECT_PATH } from './runners/routes.ts'
 import type { Services } from './services.ts'
 import { composeShedding } from './shedding/compose.ts'
+import { organisationsOf } from './upstreams/settings.ts'
 
 /** What no operator sets but tests do. */
 export type Tuning = {
@@ -54,7 +55,8 @@ export function compose(config: Config, logger: Logger, tuning: Tuning = {}): Se
     { clock, logger, registry },
     {
       url: config.LOOPGATE_UPSTREAM_URL,
-      apiKey: config.CEREBRAS_API_KEY,
+      organisations: organisationsOf(config),
+      fallbacks: config.LOOPGATE_FALLBACKS,
       firstByteMs: config.LOOPGATE_UPSTREAM_FIRST_BYTE_MS,
       idleMs: config.LOOPGATE_UPSTREAM_IDLE_MS,
       totalMs: config.LOOPGATE_UPSTREAM_TOTAL_MS,

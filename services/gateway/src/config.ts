@@ -5,6 +5,7 @@ import { envBool, envInt, envJson, loadConfig, logLevelSchema, secretSchema } fr
 import { LIMIT_WINDOWS } from '@loopgate/generations'
 import { z } from 'zod'
 import { ceilingsSchema } from './executions/ceilings.ts'
+import { DEFAULT_ORGANISATION, fallbacksOf, fallbacksSchema, organisationsSchema } from './upstreams/settings.ts'
 
 const originSchema = z.url({ protocol: /^https?$/, error: 'expected an http or https URL' })
 const redisUrlSchema = z.url({ protocol: /^rediss?$/, error: 'expected a redis or rediss URL' })
@@ -25,6 +26,8 @@ const HOUR_MS = 3_600_000
 
 /** What the provider allows an organisation for one model; what is absent is unknown, and holds nothing back. */
 const limitsSchema = z.partialRecord(z.enum(LIMIT_WINDOWS), z.int().min(1).max(1e12))
+const hasDefault = (listed: readonly { readonly name: string }[]): boolean =>
+  listed.some(({ name }) => name === DEFAULT_ORGANISATION)
 
 const configSchema = z
   .object({
@@ -67,7 +70,19 @@ const configSchema = z
     LOOPGATE_EXECUTION_QUEUE_MS: number(1, HOUR_MS, 120_000),
     LOOPGATE_EXECUTION_QUEUE_MAX: number(0, 1_000_000, 10_000),
     LOOPGATE_EXECUTION_CEILINGS: envJson(ceilingsSchema).default({}),
-    CEREBRAS_API_KEY: secretSchema,
+    LOOPGATE_ORGANISATIONS: envJson(organisationsSchema).default([]),
+    LOOPGATE_FALLBACKS: envJson(fallbacksSchema).default([]),
+    CEREBRAS_API_KEY: secretSchema.optional(),
+  })
+  .refine(({ CEREBRAS_API_KEY: key, LOOPGATE_ORGANISATIONS: listed }) => key !== undefined || listed?.length > 0, {
+    path: ['CEREBRAS_API_KEY'],
+    error: 'required unless LOOPGATE_ORGANISATIONS lists an organisation with a key',
+    // Told beside all other faults.
+    when: () => true,
+  })
+  .refine(({ CEREBRAS_API_KEY: key, LOOPGATE_ORGANISATIONS: listed }) => key === undefined || !hasDefault(listed), {
+    path: ['CEREBRAS_API_KEY'],
+    error: `is the key of the organisation ${DEFAULT_ORGANISATION}, which LOOPGATE_ORGANISATIONS lists too`,
   })
   .superRefine(({ LOOPGATE_REDIS_URL: cache, LOOPGATE_QUEUE_REDIS_URL: queues }, context) => {
     if (cache === undefined || queues !== undefined || !redisUrlsSchema.safeParse(cache).success || !isCluster(cache))
@@ -78,14 +93,17 @@ const configSchema = z
       message: 'required with a Redis Cluster in LOOPGATE_REDIS_URL: queues and loops need one Redis of their own',
     })
   })
-export type Config = Readonly<z.infer<typeof configSchema>>
+export type Config = Readonly<
+  Omit<z.infer<typeof configSchema>, 'LOOPGATE_FALLBACKS'> & { LOOPGATE_FALLBACKS: ReturnType<typeof fallbacksOf> }
+>
 
 /**
  * The configuration of the gateway from its environment.
  * @throws ConfigError that lists every fault, for the operator
  */
 export function readConfig(env: NodeJS.ProcessEnv): Config {
-  return loadConfig(configSchema, env)
+  const config = loadConfig(configSchema, env)
+  return Object.freeze({ ...config, LOOPGATE_FALLBACKS: fallbacksOf(config.LOOPGATE_FALLBACKS, env) })
 }
 
 /** Keys that need no Redis: those of the list, and the admin key. */
@@ -103,6 +121,7 @@ export function printableConfig(config: Config): string {
     LOOPGATE_REDIS_URL: withoutPassword(config.LOOPGATE_REDIS_URL),
     LOOPGATE_QUEUE_REDIS_URL: withoutPassword(config.LOOPGATE_QUEUE_REDIS_URL),
     LOOPGATE_UPSTREAM_URL: withoutPassword(config.LOOPGATE_UPSTREAM_URL),
+    LOOPGATE_FALLBACKS: config.LOOPGATE_FALLBACKS.map((each) => ({ ...each, url: withoutPassword(each.url) })),
   }
   return JSON.stringify(shown, null, 2)
 }

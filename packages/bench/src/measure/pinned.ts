@@ -20,10 +20,10 @@ export type Pinned = {
 /** Longest start of any target. Measured: the slowest, Portkey, listens after about 2 s. */
 const START_MS = 30_000
 
-/** Starts a program on one core with an environment of its own; its output goes to a log file. */
+/** Starts a program on one core, or on those of a list such as "0-1", with an environment of its own; its output goes to a log file. */
 export function startPinned(
   name: string,
-  core: number,
+  core: number | string,
   command: readonly string[],
   options: { readonly logFolder: string; readonly env?: Readonly<Record<string, string>>; readonly cwd?: string },
 ): Pinned {

@@ -1,5 +1,6 @@
 import { coalescingTable } from '../report/coalescing-table.ts'
 import { leavingTable } from '../report/leaving-table.ts'
+import { sandboxTable } from '../report/sandbox-table.ts'
 import { table } from '../report/table.ts'
 import { tenantsTable } from '../report/tenants-table.ts'
 import { coalescingBench } from './coalescing.ts'
@@ -7,6 +8,7 @@ import { gatewayBench, type GatewayOptions } from './gateway.ts'
 import { overloadTable } from '../report/overload-table.ts'
 import { leavingBench } from './leaving.ts'
 import { overloadBench } from './overload.ts'
+import { sandboxBench } from './sandbox.ts'
 import { tenantsBench } from './tenants.ts'
 
 type Finished = { readonly json: unknown; readonly text: string }
@@ -47,6 +49,13 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
     run: async (options) => {
       const json = await leavingBench(options)
       return { json, text: leavingTable(json) }
+    },
+  },
+  sandbox: {
+    title: 'a trivial program in each tier and language, against bare interpreters and a bubblewrap started by hand',
+    run: async (options) => {
+      const json = await sandboxBench(options)
+      return { json, text: sandboxTable(json) }
     },
   },
 }

@@ -4,7 +4,11 @@ import { freePort } from '@loopgate/testkit/redis'
 import { startPinned, type Pinned } from '../measure/pinned.ts'
 
 /** A Redis without persistence, for the cache alone. */
-export async function startRedis(program: string, core: number, logFolder: string): Promise<Pinned & { url: string }> {
+export async function startRedis(
+  program: string,
+  core: number | string,
+  logFolder: string,
+): Promise<Pinned & { url: string }> {
   const port = await freePort()
   const redis = startPinned(
     'redis',
@@ -33,7 +37,7 @@ export const newInstallation = (): Installation => ({
 
 export type GatewayPlace = {
   readonly name: string
-  readonly core: number
+  readonly core: number | string
   readonly node: string
   readonly root: string
   readonly folder: string
@@ -50,7 +54,7 @@ export async function startGateway(
   const port = await freePort()
   const keys = Object.entries({ bench: shared.key, other: shared.otherKey }).map(([tenant, key]) => {
     const sha256 = createHash('sha256').update(key).digest('hex')
-    return { tenant, name: tenant, sha256, scopes: ['complete'] }
+    return { tenant, name: tenant, sha256, scopes: ['complete', 'execute'] }
   })
   const gateway = startPinned(
     place.name,

@@ -1,7 +1,9 @@
-import { type Clock, fault, type LoopgateError } from '@loopgate/service-kit'
+import type { Clock, LoopgateError } from '@loopgate/service-kit'
 import type { Dispatcher } from 'undici'
-import { faultOfReply, faultOfTransport, isReset } from '../faults/classify.ts'
+import { faultOfReply, faultOfTimeout, faultOfTransport, isReset } from '../faults/classify.ts'
 import type { ReplyHeaders } from '../faults/retry-hint.ts'
+import { UpstreamFault } from '../faults/upstream-fault.ts'
+import { type RateFacts, readRateFacts } from '../rate/facts.ts'
 import { returnedHeaders } from './headers.ts'
 import type { Link, LinkedHandler } from './pool.ts'
 import type { Watch, Watched } from './watch.ts'
@@ -21,6 +23,8 @@ export type ReplyHead = {
   readonly kind: 'stream' | 'document'
   /** Headers that a client may see. */
   readonly headers: Readonly<Record<string, string>>
+  /** What it says of the buckets of its organisation and model; null for nothing. */
+  readonly rate: RateFacts | null
 }
 
 /** Who takes a reply. Called in this order: head, bytes as often as needed, then end or fault, once. */
@@ -57,8 +61,11 @@ type Deps = {
   readonly receiver: Receiver
   /** Sends the request once more. */
   readonly resend: (handler: LinkedHandler) => void
-  /** Told once, how the call ended: an HTTP status, `aborted`, or the code of a fault. */
-  readonly settled: (status: string) => void
+  /**
+   * Told once, before the receiver, how the call ended: an HTTP status, `aborted`, or the code of a
+   * fault; and the fault, if it was one.
+   */
+  readonly settled: (status: string, error: UpstreamFault | null) => void
 }
 
 /** The state machine of one upstream call, driven by undici's dispatch. */
@@ -109,12 +116,16 @@ export class Call implements LinkedHandler, CallHandle, Watched {
     const encoding = headers['content-encoding']
     if (encoding !== undefined && encoding !== 'identity') {
       return this.#fail(
-        fault('LG_UPSTREAM_ERROR', { cause: new Error(`unasked content-encoding ${String(encoding)}`) }),
+        new UpstreamFault(
+          'LG_UPSTREAM_ERROR',
+          { kind: 'misrouted' },
+          { cause: new Error(`unasked content-encoding ${String(encoding)}`) },
+        ),
       )
     }
     const stream = String(headers['content-type'] ?? '').startsWith('text/event-stream')
     const kind = stream ? 'stream' : 'document'
-    this.#deps.receiver.onHead({ status, kind, headers: returnedHeaders(headers) })
+    this.#deps.receiver.onHead({ status, kind, headers: returnedHeaders(headers), rate: readRateFacts(headers) })
   }
 
   onResponseData(_: Dispatcher.DispatchController, chunk: Buffer): void {
@@ -169,7 +180,7 @@ export class Call implements LinkedHandler, CallHandle, Watched {
   expire(): void {
     const total = this.limitAt === this.#totalAt
     const [phase, ms] = total ? ['whole call', this.#deps.limits.totalMs] : [this.#phase, this.#phaseMs]
-    this.#fail(fault('LG_UPSTREAM_TIMEOUT', { message: `The upstream took too long: ${phase} over ${ms} ms` }))
+    this.#fail(faultOfTimeout(total ? 'overlong' : this.#status === 0 ? 'silent' : 'cut', phase, ms))
   }
 
   /** Enters a phase that may last this long from now. */
@@ -189,16 +200,16 @@ export class Call implements LinkedHandler, CallHandle, Watched {
     this.#fail(faultOfReply(this.#status, this.#errorHeaders, body, this.#deps.clock.wallNow()), String(this.#status))
   }
 
-  #fail(error: LoopgateError, status: string = error.code): void {
-    this.#settle(status)
+  #fail(error: UpstreamFault, status: string = error.code): void {
+    this.#settle(status, error)
     this.#close()
     this.#deps.receiver.onFault(error)
   }
 
-  #settle(status: string): void {
+  #settle(status: string, error: UpstreamFault | null = null): void {
     this.#over = true
     this.#deps.watch.remove(this)
-    this.#deps.settled(status)
+    this.#deps.settled(status, error)
   }
 
   /** A reply that ended by itself leaves its socket to the next call; any other closes it. */

@@ -12,15 +12,17 @@ export type ForwardedHeaders = Partial<Record<(typeof FORWARDED_HEADERS)[number]
 const RETURNED = new Set(['inference-id'])
 const RETURNED_PREFIX = 'x-ratelimit-'
 
+/** Which API an upstream speaks: the one of Cerebras, or only what it has in common with all that follow OpenAI. */
+export type Dialect = 'cerebras' | 'openai'
+
 /** The headers of every call, as name and value in turn. Version 2 of the API is pinned (Cerebras docs, versions). */
-export function baseHeaders(apiKey: Secret): readonly string[] {
+export function headersOf(dialect: Dialect, key: Secret): readonly string[] {
   return [
     'authorization',
-    `Bearer ${apiKey.reveal()}`,
+    `Bearer ${key.reveal()}`,
     'content-type',
     'application/json',
-    'x-cerebras-version-patch',
-    '2',
+    ...(dialect === 'cerebras' ? ['x-cerebras-version-patch', '2'] : []),
     'user-agent',
     'loopgate/0.1',
     // No compression: it would delay a stream, and an inflated reply has no bound.

@@ -1,26 +1,29 @@
-import { fault, type LoopgateError } from '@loopgate/service-kit'
+import { readRateFacts } from '../rate/facts.ts'
 import { type FaultBody, readFaultBody } from './body.ts'
-import { retryAfterMs, type ReplyHeaders } from './retry-hint.ts'
+import { retryAfterMs, type ReplyHeaders, windowOf } from './retry-hint.ts'
 import { faultRow, LIMIT_CODES } from './table.ts'
+import { type FaultKind, UpstreamFault } from './upstream-fault.ts'
 
 /** The fault of an error reply of the upstream. */
-export function faultOfReply(status: number, headers: ReplyHeaders, body: string, wallNow: number): LoopgateError {
+export function faultOfReply(status: number, headers: ReplyHeaders, body: string, wallNow: number): UpstreamFault {
   return faultOf(status, readFaultBody(body), headers, wallNow)
 }
 
 /** The fault of an error inside a stream that had begun with 200. */
-export function faultOfChunk(body: FaultBody): LoopgateError {
+export function faultOfChunk(body: FaultBody): UpstreamFault {
   const status = body.statusCode ?? (body.code !== null && LIMIT_CODES.has(body.code) ? 429 : 500)
   return faultOf(status, body, {}, 0)
 }
 
-function faultOf(status: number, body: FaultBody, headers: ReplyHeaders, wallNow: number): LoopgateError {
-  const row = faultRow(status, body.code)
+function faultOf(status: number, body: FaultBody, headers: ReplyHeaders, wallNow: number): UpstreamFault {
+  const row = faultRow(status, body.code, body.message)
   const waitMs = retryAfterMs(headers, row.hint, body.message, wallNow)
   const cause = new Error(`the upstream answered ${status}${body.message === null ? '' : `: ${body.message}`}`)
   // What is wrong with our credentials or origin concerns the operator, not the client.
   const own = row.fault === 'LG_UPSTREAM_AUTH' && row.answer !== 'same'
-  return fault(row.fault, {
+  const emptied = row.hint === 'requests' || row.hint === 'tokens'
+  const facts = { kind: row.kind, window: emptied ? windowOf(body.message) : null, rate: readRateFacts(headers) }
+  return new UpstreamFault(row.fault, facts, {
     cause,
     status: row.answer === 'same' ? status : row.answer,
     ...(own ? {} : told(body)),
@@ -46,9 +49,19 @@ export function isReset(error: Error): boolean {
 }
 
 /** The fault of a call that ended without a whole reply. */
-export function faultOfTransport(error: Error, headSeen: boolean): LoopgateError {
-  if (headSeen) return fault('LG_UPSTREAM_TRUNCATED', { cause: error })
+export function faultOfTransport(error: Error, headSeen: boolean): UpstreamFault {
+  if (headSeen) return new UpstreamFault('LG_UPSTREAM_TRUNCATED', { kind: 'cut' }, { cause: error })
   // undici's name for an answer that is not HTTP.
-  const answered = error.name === 'HTTPParserError'
-  return fault(answered ? 'LG_UPSTREAM_ERROR' : 'LG_UPSTREAM_UNREACHABLE', { cause: error })
+  return error.name === 'HTTPParserError'
+    ? new UpstreamFault('LG_UPSTREAM_ERROR', { kind: 'failing' }, { cause: error })
+    : new UpstreamFault('LG_UPSTREAM_UNREACHABLE', { kind: 'unreachable' }, { cause: error })
+}
+
+/** The fault of a call that took longer than one of its limits. */
+export function faultOfTimeout(kind: FaultKind, phase: string, ms: number): UpstreamFault {
+  return new UpstreamFault(
+    'LG_UPSTREAM_TIMEOUT',
+    { kind },
+    { message: `The upstream took too long: ${phase} over ${ms} ms` },
+  )
 }

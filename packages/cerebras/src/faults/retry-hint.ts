@@ -1,3 +1,4 @@
+import type { RateWindow } from '../rate/facts.ts'
 import type { Hint } from './table.ts'
 
 export type ReplyHeaders = Readonly<Record<string, string | string[] | undefined>>
@@ -24,10 +25,16 @@ export function retryAfterMs(
   if (said !== null) return said
   if (hint === 'none') return null
   if (hint === 'queue') return QUEUE_MS
-  const window = /per (minute|hour|day)/i.exec(message ?? '')?.[1]?.toLowerCase() ?? 'minute'
+  const window = windowOf(message)
   const resetSeconds = number(headers[`x-ratelimit-reset-${hint}-${window}`])
   if (resetSeconds === null) return window === 'minute' ? MAX_MINUTE_MS : null
   return clamp(resetSeconds * 1000, MIN_RESET_MS, window === 'minute' ? MAX_MINUTE_MS : DAY_MS)
+}
+
+/** The window that a 429 names; a minute where it names none, or a second. */
+export function windowOf(message: string | null): RateWindow {
+  const named = /per (hour|day)/i.exec(message ?? '')?.[1]?.toLowerCase()
+  return named === 'hour' || named === 'day' ? named : 'minute'
 }
 
 function milliseconds(headers: ReplyHeaders, wallNow: number): number | null {

@@ -98,6 +98,8 @@ export function startFork({ jail: deps, links, zygotes }: ForkDeps, spec: JailSp
   let bootMs = 0
   const started = () => {
     hasStarted = true
+    // A short program has ended before its first word is read: a watch would have no end.
+    if (isOver) return
     bootMs = cgroup.cpuMs() ?? 0
     stopWatch = watchCpu(
       deps.clock,

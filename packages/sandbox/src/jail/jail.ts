@@ -20,7 +20,7 @@ export type JailEnd = OutputsEnd & {
   readonly reason: KillReason | null
   readonly exitCode: number | null
   readonly signal: string | null
-  /** Since `started`. */
+  /** Since it came up. */
   readonly cpuMs: number | null
   readonly peakMemoryBytes: number | null
   readonly oomKills: number
@@ -41,7 +41,7 @@ export type Jail = {
   readonly go: () => void
   /** Its descriptor 4, if asked for: the checker's verdict, or what a compiler made. */
   readonly record: { readonly on: (event: 'data', listener: (chunk: Buffer) => void) => unknown } | null
-  /** Says that the bootstrap is up: from here on CPU time counts against the limit. */
+  /** Says that the program begins: from here on its CPU time is watched. */
   readonly started: () => void
   /** Settles when every process inside is dead and its output read. Never rejects. */
   readonly ended: Promise<JailEnd>
@@ -129,10 +129,13 @@ export function bootJail(deps: JailDeps, boot: JailBoot, warm: boolean): BootedJ
   const { child, stdin, stdout, stderr, channel, record, info, block } = launch(deps, boot, cgroup)
   let reason: KillReason | null = null
   let initPid: number | null = null
+  let isOver = false
   let used = null as JailUse | null
   let folder = null as WorkFolder | null
   const kill = (why: KillReason) => {
     reason ??= why
+    // Its pid may be another's by now.
+    if (isOver) return
     // The init's death takes the whole pid namespace with it, and bubblewrap reports when that is done.
     // Before the init is known it waits for our word, so it is left alone until then: bubblewrap killed
     // at that moment could leave it behind.
@@ -158,20 +161,21 @@ export function bootJail(deps: JailDeps, boot: JailBoot, warm: boolean): BootedJ
   })
 
   const ready = Promise.withResolvers<void>()
+  let bootMs = 0
   // What comes up says so with one byte, and then waits: nothing of the candidate's has run yet.
   const onUp = () => {
     if (channel.read(UP_BYTES) === null) return
     channel.off('readable', onUp)
     if (initPid !== null && boot.role !== 'check') folder = openWorkFolder(initPid)
+    bootMs = cgroup.cpuMs() ?? 0
     ready.resolve()
   }
   channel.on('readable', onUp)
 
   let stopWatch = () => {}
-  let bootMs = 0
   const started = () => {
-    if (used === null) return
-    bootMs = cgroup.cpuMs() ?? 0
+    // A short program has ended before its first word is read: a watch would have no end.
+    if (used === null || isOver) return
     stopWatch = watchCpu(
       deps.clock,
       () => (cgroup.cpuMs() ?? 0) - bootMs,
@@ -181,6 +185,7 @@ export function bootJail(deps: JailDeps, boot: JailBoot, warm: boolean): BootedJ
   }
   const ended = (async (): Promise<JailEnd> => {
     const { code, failed } = await exitOf(child)
+    isOver = true
     stopWatch()
     await drained(deps.clock, [stdout, stderr, channel, record])
     await emptied(cgroup)

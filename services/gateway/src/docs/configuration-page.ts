@@ -22,7 +22,12 @@ ${table(
   ['name', 'read by', 'default', 'meaning'],
   [
     ...rows,
-    ['`CEREBRAS_API_KEY`', 'gateway', '-', 'Key of the Cerebras API; it never leaves the gateway but for the upstream'],
+    [
+      '`CEREBRAS_API_KEY`',
+      'gateway',
+      '-',
+      'Key of the Cerebras API, of the organisation named default; it never leaves the gateway but for the upstream',
+    ],
   ],
 )}
 `

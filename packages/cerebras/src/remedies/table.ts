@@ -1,0 +1,81 @@
+import { LoopgateError } from '@loopgate/service-kit'
+import { type FaultKind, UpstreamFault } from '../faults/upstream-fault.ts'
+import type { RateWindow } from '../rate/facts.ts'
+
+/** What a failed call means, while nothing of an answer has reached its caller. */
+export type Remedy = {
+  /**
+   * The request: it is made `again` after a backoff, out of the retry budget; it waits until its bucket
+   * is `free`, which costs no retry; it goes `elsewhere`, to another key or organisation; or not at all.
+   */
+  readonly request: 'give_up' | 'again' | 'free' | 'elsewhere'
+  /** Base of the backoff, in ms; 0 for at once. */
+  readonly backoffMs: number
+  /** What is left alone for a while: the organisation's bucket for this model, all of the organisation, or every organisation's. */
+  readonly pauses: 'nothing' | 'bucket' | 'organisation' | 'all'
+  /** For how long, in ms; 0 where nothing is. */
+  readonly pauseMs: number
+  /** The key: it works, it has failed once more, it is of no use, or nothing is known of it. */
+  readonly key: 'works' | 'failed' | 'useless' | 'unknown'
+  /** What the breaker of the upstream counts: an upstream that says no is one that answers. */
+  readonly breaker: 'success' | 'failure' | 'neutral'
+  /** Another upstream may answer: never, when it would come too late here, or as soon as nothing else is left here. */
+  readonly fallback: 'never' | 'late' | 'left'
+  /** The upstream has taken the call and counts its tokens, as far as is known. */
+  readonly counted: boolean
+}
+
+const row = (
+  request: Remedy['request'],
+  backoffMs: number,
+  pauses: Remedy['pauses'],
+  key: Remedy['key'],
+  breaker: Remedy['breaker'],
+  fallback: Remedy['fallback'],
+  counted: boolean,
+): Omit<Remedy, 'pauseMs'> => ({ request, backoffMs, pauses, key, breaker, fallback, counted })
+
+/**
+ * Every kind of failed call and what becomes of the request, of the organisation and its bucket, of the
+ * key, of the other organisations and of the breaker. Statuses and texts are told apart in
+ * faults/table.ts. Sources: Cerebras API reference, sections "Status table" and "Rate limits": an empty
+ * bucket is one organisation's, congestion is everybody's, other keys of an organisation do not help.
+ */
+const REMEDIES: Readonly<Record<FaultKind, Omit<Remedy, 'pauseMs'>>> = {
+  //                      request      backoff  pauses          key        breaker    fallback counted
+  refused: row('give_up', 0, 'nothing', 'works', 'success', 'never', false),
+  misrouted: row('give_up', 0, 'nothing', 'unknown', 'failure', 'left', false),
+  key_refused: row('elsewhere', 0, 'nothing', 'useless', 'neutral', 'left', false),
+  forbidden: row('elsewhere', 0, 'nothing', 'failed', 'neutral', 'left', false),
+  unpaid: row('elsewhere', 0, 'organisation', 'unknown', 'neutral', 'left', false),
+  requests_exhausted: row('free', 0, 'bucket', 'works', 'success', 'late', false),
+  tokens_exhausted: row('free', 0, 'bucket', 'works', 'success', 'late', false),
+  congested: row('free', 500, 'all', 'works', 'success', 'late', false),
+  schema_timeout: row('again', 0, 'nothing', 'works', 'success', 'never', true),
+  failing: row('again', 200, 'nothing', 'failed', 'failure', 'left', true),
+  unreachable: row('again', 100, 'nothing', 'unknown', 'failure', 'left', false),
+  silent: row('again', 200, 'nothing', 'unknown', 'failure', 'left', true),
+  overlong: row('give_up', 0, 'nothing', 'unknown', 'neutral', 'never', true),
+  cut: row('give_up', 0, 'nothing', 'unknown', 'failure', 'never', true),
+  breaker_open: row('give_up', 0, 'nothing', 'unknown', 'neutral', 'left', false),
+}
+
+/**
+ * How long a bucket is left alone where the upstream does not say. Buckets refill all the time, so one
+ * of an hour or a day has room again long before its window ends: it is asked now and then.
+ */
+const UNSAID_MS: Readonly<Record<RateWindow, number>> = { minute: 1000, hour: 60_000, day: 900_000 }
+/** How long an organisation that has to pay is left alone. */
+const UNPAID_MS = 60_000
+
+/** The remedy for an error of a call; what is no fault of an upstream is given up. */
+export function remedyOf(error: LoopgateError): Remedy {
+  if (!(error instanceof UpstreamFault)) return { ...REMEDIES.cut, breaker: 'neutral', pauseMs: 0 }
+  const found = REMEDIES[error.kind]
+  return { ...found, pauseMs: pauseOf(found.pauses, error) }
+}
+
+function pauseOf(pauses: Remedy['pauses'], { retryAfterMs, window }: UpstreamFault): number {
+  if (pauses === 'nothing') return 0
+  return retryAfterMs ?? (pauses === 'organisation' ? UNPAID_MS : UNSAID_MS[window ?? 'minute'])
+}

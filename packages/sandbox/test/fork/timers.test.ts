@@ -1,0 +1,3 @@
+// What ../timers.test.ts promises, in forks.
+process.env['SANDBOX_TEST_TIER'] = 'fork'
+await import('../timers.test.ts')
