@@ -124,3 +124,32 @@ async function serveAll(runners: HandRunner[], total: number): Promise<void> {
     }
   }
 }
+
+t.test('a language that a runner has in one tier is not asked of it in another', async (t) => {
+  const gw = await fresh(t)
+  const tiers: RunnerView['tiers'] = ['process', 'isolate']
+  const inProcess = { language: 'typescript', version: '24', tiers: ['process' as const] }
+  const other = await attach(t, gw, { runnerId: 'other', tiers, languages: [inProcess] })
+  const reply = run(gw, { language: 'typescript', isolation: 'isolate' })
+  await waiting(gw, 1)
+  const languages = [{ ...inProcess, tiers: ['process' as const, 'isolate' as const] }]
+  await serve(await attach(t, gw, { runnerId: 'both', tiers, languages }))
+  t.equal(executionResultSchema.parse((await reply).json).runnerId, 'both')
+  t.strictSame(other.unheard(), [])
+})
+
+t.test('a runner learns which executions are of one tenant, and not of which', async (t) => {
+  const gw = await fresh(t)
+  const runner = await attach(t, gw, { runnerId: 'a' })
+  const names: Array<string | undefined> = []
+  for (let count = 0; count < 2; count += 1) {
+    const reply = run(gw)
+    const frame = await runner.hear('execute')
+    names.push(frame.tenant)
+    runner.say({ type: 'accepted', leaseId: frame.leaseId })
+    runner.say({ type: 'result', leaseId: frame.leaseId, result: resultOf() })
+    await reply
+  }
+  t.match(names[0], /^[0-9a-f]{32}$/)
+  t.equal(names[0], names[1])
+})
