@@ -4,7 +4,7 @@ import { candidateSha256 } from './candidate-hash.ts'
 import { runChecks } from './checker/run-checks.ts'
 import type { SessionDeps } from './jail/session.ts'
 import type { Runtime } from './languages/runtime.ts'
-import { runtimeOf } from './typescript/runtime-of.ts'
+import { runtimeOf, startedBy } from './typescript/runtime-of.ts'
 import { prepare, type Prepared } from './prepare.ts'
 import { faultResult, resultOf, type Ran } from './result.ts'
 import { runProgram } from './run-program.ts'
@@ -24,9 +24,8 @@ import type {
 } from './types.ts'
 
 /**
- * The tier `process`: a fresh bubblewrap for every execution, and one more for every check. The tier
- * `fork`: a fork of a warm Python in namespaces of its own for each. Both are as strong as the host's
- * kernel: they hold against ordinary hostile code, not against a kernel bug. Nothing is looked for or started before `selfTest`, and nothing runs unless that has passed.
+ * One isolation tier; what differs between them is a `Backend` (tiers/), how strong each is stands in SECURITY.md.
+ * Nothing is looked for or started before `selfTest`, and nothing runs unless that has passed.
  */
 export function createSandbox(deps: { logger: Logger; clock?: Clock }, options: SandboxOptions = {}): Sandbox {
   const clock = deps.clock ?? systemClock
@@ -107,10 +106,11 @@ export function createSandbox(deps: { logger: Logger; clock?: Clock }, options: 
       sitePaths: runtime.sitePaths,
       isTyped: request.language === 'typescript',
     }
+    const startedAs = startedBy(backend.runtimes, runtime)
     const execute = (untyped: ExecutionRequest): Promise<Ran> =>
       untyped.checks.length > 0
-        ? runChecks(sessions, runtime, untyped, id, init, abort.signal, candidateSha256(request.files))
-        : runProgram(sessions, runtime, untyped, id, init, { executionId, signal: abort.signal, onOutput })
+        ? runChecks(sessions, startedAs, untyped, id, init, abort.signal, candidateSha256(request.files))
+        : runProgram(sessions, startedAs, untyped, id, init, { executionId, signal: abort.signal, onOutput })
     try {
       const isTyped = request.language === 'typescript' && request.command === undefined && strippers !== null
       const stripped = isTyped ? await stripRequest(strippers, tenant ?? null, request) : { request }

@@ -7,3 +7,9 @@ export function runtimeOf(runtimes: readonly Runtime[], language: Language): Run
   const node = runtimes.find((each) => each.node !== undefined)
   return node && { ...node, language }
 }
+
+/** What is started for it: without types it is JavaScript, of which sandboxes may wait already. */
+export function startedBy(runtimes: readonly Runtime[], runtime: Runtime): Runtime {
+  if (runtime.language !== 'typescript') return runtime
+  return runtimes.find((each) => each.node !== undefined) ?? runtime
+}
