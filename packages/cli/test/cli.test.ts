@@ -58,7 +58,7 @@ t.test('what is wrong is said in one line, and the exit code tells', async (t) =
   const cases: readonly [string[], Record<string, string>, RegExp][] = [
     [['keys', 'list'], { LOOPGATE_ADMIN_KEY: '' }, /set LOOPGATE_ADMIN_KEY/],
     [['keys', 'list'], { LOOPGATE_ADMIN_KEY: 'wrong' }, /^loopgate: .*Wrong API Key.*\n$/],
-    [['keys', 'show', 'key_none'], {}, /There is no key key_none/],
+    [['keys', 'show', 'key_none'], {}, /There is no such key/],
     [['keys', 'create', '--tenant', 'NO', '--name', 'x', '--scopes', 'complete'], {}, /tenant: expected/],
     [['tenants', 'set', 'x', '--limit', 'tokens=1'], {}, /tokensPerDay/],
     [['keys', 'list'], { LOOPGATE_GATEWAY_URL: 'http://127.0.0.1:9' }, /127\.0\.0\.1/],

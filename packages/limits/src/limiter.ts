@@ -92,8 +92,11 @@ export function createLimiter({ link, clock, registry, replicas }: LimiterDeps, 
     const reply = await link?.attempt((redis) => scripted(redis).lgReserve(...keys, lease, leaseMs, ...limits), {
       // Other replicas share the limit as long as Redis is only slow: a share of it now would come on top.
       patient: true,
-      // It may have been reserved all the same, and nobody will use it.
-      late: (late) => void late.then(([given]) => given === 1 && settlements.reserved(payer, lease)(NOTHING), ignore),
+      // It may have been reserved all the same, now or when a Redis that was frozen thaws, and nobody will use it.
+      late: (late) => {
+        const giveBack = () => settlements.reserved(payer, lease)(NOTHING)
+        void late.then(([given]) => given === 1 && giveBack(), giveBack)
+      },
     })
     return reply ?? null
   }
@@ -131,8 +134,6 @@ const leaseOf = (id: string, { kind, tokens, microUsd }: Ask): string =>
   `${id} ${kind === 'generation' ? 'g' : 'x'} ${tokens} ${microUsd}`
 const NOTHING: Amount = Object.freeze({ tokens: 0, microUsd: 0 })
 const scripted = (redis: Redis): Scripted => redis as unknown as Scripted
-
-function ignore(): void {}
 
 function usageOf(values: readonly number[]): Usage {
   const [requests = 0, tokens = 0, dayTokens = 0, dayUsd = 0, everTokens = 0, everUsd = 0, ...held] = values

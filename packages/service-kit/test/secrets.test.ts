@@ -31,3 +31,17 @@ t.test('the logger removes secrets by name, at the top and inside', (t) => {
   t.notMatch(line, CANARY)
   t.end()
 })
+
+t.test('the logger removes what looks like a key, wherever it stands', (t) => {
+  const key = `lgk-${'x'.repeat(43)}`
+  const program = `
+    import { createLogger } from ${JSON.stringify(new URL('../src/index.ts', import.meta.url).href)}
+    const logger = createLogger('test', 'info')
+    const err = Object.assign(new Error('${key}: no such field', { cause: new Error('of ${key}') }), { param: '${key}' })
+    logger.info({ err, path: ['${key}'] }, '${key}')
+  `
+  const line = execFileSync(process.execPath, ['--input-type=module', '-e', program], { encoding: 'utf8' })
+  t.match(JSON.parse(line), { err: { message: /^lgk-\[redacted\]: no such field/ }, msg: 'lgk-[redacted]' })
+  t.notMatch(line, key)
+  t.end()
+})

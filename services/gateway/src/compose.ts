@@ -1,4 +1,4 @@
-import { createPeers, createUpstream } from '@loopgate/cerebras'
+import { createPeers, createUpstream, fetchPublicModels } from '@loopgate/cerebras'
 import { createGenerations } from '@loopgate/generations'
 import { connectRedis, createLoopStore, type Redis } from '@loopgate/loop-store'
 import { createSliceProducer } from '@loopgate/work-queue'
@@ -12,6 +12,7 @@ import { tenantNamer } from './executions/tenant-name.ts'
 import type { LoopServices } from './loops/loop-services.ts'
 import { observeLoops } from './loops/metrics.ts'
 import { composeKeys } from './keys/key-services.ts'
+import { refreshPrices } from './keys/refresh-prices.ts'
 import { createDrain } from './operations/drain.ts'
 import { createRunnerHub } from './runners/hub.ts'
 import { CONNECT_PATH } from './runners/routes.ts'
@@ -99,6 +100,12 @@ export function compose(config: Config, logger: Logger, tuning: Tuning = {}): Se
       replicas: () => generations.replicas(),
     },
   )
+  const prices = refreshPrices({
+    prices: keys.prices,
+    publicModels: () => fetchPublicModels(config.LOOPGATE_UPSTREAM_URL),
+    clock,
+    logger,
+  })
   const redis = queueUrl === undefined ? null : connectRedis(queueUrl, 'fail-fast', { name: 'gateway' })
   const loops = redis === null ? null : composeLoops(redis, config, { clock, logger, registry })
 
@@ -119,6 +126,7 @@ export function compose(config: Config, logger: Logger, tuning: Tuning = {}): Se
     advertiseUrl: config.LOOPGATE_ADVERTISE_URL ?? null,
     loopsStatus: () => (redis === null ? 'none' : redis.status === 'ready' ? 'up' : 'down'),
     async close() {
+      prices.stop()
       await Promise.all([loops?.close(), generations.close(), upstream.close(), keys.close()])
       redis?.disconnect()
     },

@@ -70,7 +70,7 @@ export function createKeyAdministration(
     async get(id) {
       await fresh()
       const record = ring.mirror().records.get(id)
-      if (record === undefined) throw unknown(id)
+      if (record === undefined) throw unknownKey()
       return view(record)
     },
     change: async (by, id, change) =>
@@ -108,7 +108,7 @@ export function createKeyAdministration(
     async tenant(tenant) {
       await fresh()
       const limits = ring.mirror().tenants.get(tenant)
-      if (limits === undefined) throw fault('LG_NOT_FOUND', { message: `The tenant ${tenant} has no limits` })
+      if (limits === undefined) throw fault('LG_NOT_FOUND', { message: 'There are no limits of this tenant' })
       return { tenant, limits }
     },
     async setTenant(by, tenant, limits) {
@@ -117,7 +117,7 @@ export function createKeyAdministration(
     },
     async removeTenant(by, tenant) {
       await write(by, 'tenant.removed', names.tenants, tenant, {}, (before) => {
-        if (before === '') throw fault('LG_NOT_FOUND', { message: `The tenant ${tenant} has no limits` })
+        if (before === '') throw fault('LG_NOT_FOUND', { message: 'There are no limits of this tenant' })
         return ''
       })
     },
@@ -151,7 +151,7 @@ export function createKeyAdministration(
     next: (record: KeyRecord) => KeyRecord,
   ): Promise<KeyRecord> {
     const written = await write(by, action, names.keys, id, change, (before) => {
-      if (before === '') throw unknown(id)
+      if (before === '') throw unknownKey()
       return JSON.stringify(next(keyRecordSchema.parse(JSON.parse(before))))
     })
     return keyRecordSchema.parse(JSON.parse(written))
@@ -217,7 +217,8 @@ export function createKeyAdministration(
   }
 }
 
-const unknown = (id: string): Error => fault('LG_NOT_FOUND', { message: `There is no key ${id}` })
+/** Not with what the caller named: it may be a secret in the wrong place, and messages are logged. */
+const unknownKey = (): Error => fault('LG_NOT_FOUND', { message: 'There is no such key' })
 
 /** What is null goes, what is absent stays. */
 function merged(record: KeyRecord, change: KeyChange): Record<string, unknown> {

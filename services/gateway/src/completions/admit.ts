@@ -1,7 +1,7 @@
 import type { Principal } from '@loopgate/contracts'
 import type { Cost } from '@loopgate/generations'
 import type { Amount, Limiter, PriceList, Reservation } from '@loopgate/limits'
-import { fault } from '@loopgate/service-kit'
+import { needModel } from '../auth/need-model.ts'
 import type { Reading } from './reading.ts'
 
 /**
@@ -32,13 +32,7 @@ export function createAdmission(limiter: Limiter, prices: PriceList): Admission 
   return {
     admit(principal, { body, bytes }) {
       const model = String(body['model'])
-      const { models } = principal
-      if (models !== undefined && !models.has(model)) {
-        throw fault('LG_FORBIDDEN', {
-          message: `model: the API key may use ${[...models].join(', ')}, not ${model.slice(0, 100)}`,
-          param: 'model',
-        })
-      }
+      needModel(principal, model, 'model')
       const most = prices.amount(model, promptTokens(bytes), completionTokens(body))
       return limiter.reserve(principal, { kind: 'generation', ...most })
     },

@@ -10,6 +10,7 @@ import { fault, type LoopgateError } from '@loopgate/service-kit'
 import type { FastifyRequest } from 'fastify'
 import { z } from 'zod'
 import type { App } from '../app-type.ts'
+import { needModel } from '../auth/need-model.ts'
 import type { Ceilings } from '../executions/ceilings.ts'
 import { NEEDS_KEY, problems } from '../openapi/responses.ts'
 import { need, type LoopServices } from './loop-services.ts'
@@ -87,6 +88,7 @@ export function loopRoutes(app: App, { loops, ceilings }: { loops: LoopServices 
     async (request, reply) => {
       const { store } = need(loops)
       ceilings.check(request.body)
+      needModel(request.principal, request.body.sampling.model, 'sampling.model')
       const key = request.headers[IDEMPOTENCY_HEADER]
       const { loop } = await store.create(request.principal.tenant, request.body, key)
       if (loop.state === 'queued') await enqueue(request, loop.id)

@@ -135,13 +135,26 @@ t.test(
 
 t.test('a key may use only its models', async (t) => {
   const gw = await gateway(t, { upstreamUrl: (await scratchUpstream(t, answering('chat', 'answers'))).url })
-  const made = { tenant: 'initech', name: 'n', scopes: ['complete'], models: ['gpt-oss-120b'] }
+  const made = { tenant: 'initech', name: 'n', scopes: ['complete', 'loops'], models: ['gpt-oss-120b'] }
   const { json } = await send(`${gw.url}/api/keys`, { key: gw.adminKey, body: made })
   const { path, body } = SURFACES.chat
   const key = String(json['secret'])
   t.equal((await send(gw.url + path, { key, body })).status, 200)
   const other = await send(gw.url + path, { key, body: { ...body, model: 'other' } })
   t.match(other, { status: 403, json: { error: { param: 'model', message: /may use gpt-oss-120b, not other/ } } })
+  const loop = {
+    goal: 'g',
+    language: 'python',
+    checks: [{ id: 'c', entryPoint: 'f', source: 's' }],
+    sampling: { model: 'other' },
+    budget: { iterations: 1 },
+  }
+  const refused = await send(`${gw.url}/api/loops`, { key, body: loop })
+  t.match(refused, { status: 403, json: { detail: /sampling\.model: the API key may use gpt-oss-120b/ } })
+  t.equal(
+    (await send(`${gw.url}/api/loops`, { key, body: { ...loop, sampling: { model: 'gpt-oss-120b' } } })).status,
+    201,
+  )
 })
 
 t.test(
@@ -172,7 +185,7 @@ t.test(
     )
     const fits = Math.floor(100 / each)
     await until(() => refused.length === 50 - fits, SOON_MS)
-    t.ok(refused.every((status) => status === 429))
+    t.strictSame([...new Set(refused)], [429])
     t.equal((await usageOf(admin, key.id)).reserved.tokens, fits * each)
     dead?.child.kill('SIGKILL')
     left.abort()
