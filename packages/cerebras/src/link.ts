@@ -11,7 +11,7 @@ import {
   type OrganisationSettings,
 } from './credentials/credentials.ts'
 import { UpstreamFault } from './faults/upstream-fault.ts'
-import { type Breaker, createBreaker, type Pass } from './remedies/breaker.ts'
+import { type Breaker, type BreakerOptions, createBreaker, type Pass } from './remedies/breaker.ts'
 import { remedyOf } from './remedies/table.ts'
 
 /** Limits of calls, in ms, and of connections. */
@@ -22,6 +22,7 @@ export type CallOptions = {
   readonly firstByteMs?: number
   readonly idleMs?: number
   readonly totalMs?: number
+  readonly breaker?: BreakerOptions
 }
 
 export type LinkOptions = CallOptions & {
@@ -62,13 +63,16 @@ export function createLink(
   const limits = { firstByteMs, idleMs, totalMs }
   const watch = createWatch(clock, Math.min(firstByteMs, idleMs, totalMs))
   const pool = createPool(origin, connections, connectMs)
-  const breaker = createBreaker({
-    clock,
-    changed(open) {
-      metrics.breaker(name, open)
-      logger.warn({ upstream: name, open }, 'the breaker of an upstream has opened or closed')
+  const breaker = createBreaker(
+    {
+      clock,
+      changed(open) {
+        metrics.breaker(name, open)
+        logger.warn({ upstream: name, open }, 'the breaker of an upstream has opened or closed')
+      },
     },
-  })
+    options.breaker,
+  )
   const credentials = createCredentials(
     {
       clock,

@@ -1,5 +1,5 @@
 import { createFamilyMaker } from '@loopgate/cache-key'
-import type { Peers, Upstream } from '@loopgate/cerebras'
+import { createRetries, type Peers, type Upstream } from '@loopgate/cerebras'
 import type { Clock, Logger, Registry, Secret } from '@loopgate/service-kit'
 import { createConnection } from './cache/connection.ts'
 import { createAdministration, type Administration } from './cache/administration.ts'
@@ -70,6 +70,8 @@ export type SchedulingOptions = {
   /** Those who may wait on this replica, and what their bodies may take. */
   readonly maxRequests: number
   readonly maxBytes: number
+  /** Upstream calls that one generation may take where the upstream fails, waits for room not counted. */
+  readonly maxTries: number
   readonly outputCaps: boolean
   readonly serviceTiers: boolean
 }
@@ -112,6 +114,7 @@ const SCHEDULING: SchedulingOptions = {
   deadlineMs: 120_000,
   maxRequests: 10_000,
   maxBytes: 256 * 1024 * 1024,
+  maxTries: 3,
   outputCaps: true,
   serviceTiers: false,
 }
@@ -175,8 +178,12 @@ export function createGenerations(deps: GenerationsDeps, options: GenerationsOpt
       clock,
       registry,
       connection,
-      organisations: [{ name: 'default', limits: (model) => limitsOf(scheduling, 'default', model) }],
-      usable: () => true,
+      organisations: deps.upstream.organisations.map(({ name, models }) => ({
+        name,
+        serves: (model) => models === null || models.includes(model),
+        limits: (model) => limitsOf(scheduling, name, model),
+      })),
+      usable: deps.upstream.usable,
       replicas: () => 1 + (replicas?.peers().length ?? 0),
     },
     { prefix, replica: options.replicaId, maxRequests: scheduling.maxRequests, maxBytes: scheduling.maxBytes },
@@ -193,6 +200,7 @@ export function createGenerations(deps: GenerationsDeps, options: GenerationsOpt
       statistics,
       coalescer,
       replicas,
+      retries: createRetries({ maxTries: scheduling.maxTries }),
       scheduler,
       caps: scheduling.outputCaps ? createCaps() : null,
     },

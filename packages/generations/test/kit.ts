@@ -44,6 +44,8 @@ export async function bench(t: Test, answer: (call: ScratchCall) => unknown, opt
       url: via.upstreamUrl ?? server.url,
       organisations: [{ name: 'default', keys: [new Secret('csk-test')], models: null }],
       idleMs,
+      // Where most calls fail because the test wants it, they are called all the same.
+      breaker: { leastCalls: Number.POSITIVE_INFINITY },
     })
     const generations = createGenerations(
       { ...deps, upstream, peers: createPeers(deps) },
@@ -56,7 +58,8 @@ export async function bench(t: Test, answer: (call: ScratchCall) => unknown, opt
         allowShared: options.allowShared ?? false,
         memoryBytes: options.memoryBytes ?? 8 * 1024 * 1024,
         // Shorter than any pause that a fault asks for, so that it is told at once unless a test wants to wait.
-        scheduling: { deadlineMs: 500, ...options.scheduling },
+        // One call each: what becomes of a fault is seen at once.
+        scheduling: { deadlineMs: 500, maxTries: 1, ...options.scheduling },
         flightBytes: options.flightBytes ?? 1024 * 1024,
         ...(options.secret === null ? {} : { secret: new Secret(options.secret ?? 'secret') }),
       },

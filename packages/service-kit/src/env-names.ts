@@ -105,6 +105,11 @@ export const ENV_NAMES: Readonly<Record<string, EnvName>> = {
     default: '{}',
     text: 'JSON of {organisation or *: {model or *: {requestsPerMinute?, tokensPerMinute?, totalTokensPerMinute?, ...PerHour?, ...PerDay?}}}: limits of the provider before its replies have named them',
   },
+  LOOPGATE_UPSTREAM_TRIES: {
+    used: 'gateway',
+    default: '3',
+    text: 'Upstream calls that one generation may take where the upstream fails before any of the answer has come',
+  },
   LOOPGATE_QUEUE_DEADLINE_MS: {
     used: 'gateway',
     default: '120000',

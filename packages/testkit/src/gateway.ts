@@ -113,6 +113,8 @@ async function environment(
     LOOPGATE_PORT: '0',
     // Tests share a machine that may be busy: a gateway that is held up by others refuses nothing.
     LOOPGATE_SHED_DELAY_MS: '60000',
+    // A fault that a test has set is to be seen, not mended.
+    LOOPGATE_UPSTREAM_TRIES: '1',
     LOOPGATE_API_KEYS: JSON.stringify(configured),
     LOOPGATE_RUNNER_TOKEN: keys.runnerToken,
     LOOPGATE_UPSTREAM_URL: upstreamUrl,

@@ -75,6 +75,7 @@ export function compose(config: Config, logger: Logger, tuning: Tuning = {}): Se
       scheduling: {
         limits: config.LOOPGATE_UPSTREAM_LIMITS,
         deadlineMs: config.LOOPGATE_QUEUE_DEADLINE_MS,
+        maxTries: config.LOOPGATE_UPSTREAM_TRIES,
         maxRequests: config.LOOPGATE_QUEUE_MAX,
         maxBytes: config.LOOPGATE_QUEUE_MAX_BYTES,
         outputCaps: config.LOOPGATE_OUTPUT_CAPS,

@@ -62,6 +62,7 @@ const configSchema = z
     LOOPGATE_UPSTREAM_IDLE_MS: number(1, HOUR_MS, 30_000),
     LOOPGATE_UPSTREAM_TOTAL_MS: number(1, HOUR_MS, 600_000),
     LOOPGATE_UPSTREAM_LIMITS: envJson(z.record(z.string(), z.record(z.string(), limitsSchema))).default({}),
+    LOOPGATE_UPSTREAM_TRIES: number(1, 10, 3),
     LOOPGATE_QUEUE_DEADLINE_MS: number(0, HOUR_MS, 120_000),
     LOOPGATE_QUEUE_MAX: number(0, 1_000_000, 10_000),
     LOOPGATE_QUEUE_MAX_BYTES: number(0, 64 * 1024 ** 3, 256 * 1024 ** 2),

@@ -12,7 +12,7 @@ export type OrganisationSettings = {
 }
 
 /** The same as everybody may see it. */
-export type Organisation = Pick<OrganisationSettings, 'name' | 'models'>
+export type Organisation = Pick<OrganisationSettings, 'name' | 'models'> & { readonly keyCount: number }
 
 /** A key, and what a call with it sends. */
 export type Credential = {
@@ -61,14 +61,14 @@ export function createCredentials(
       all.push(made)
       return made
     })
-    return { name, models, keys: own, turn: 0, backAt: Number.NEGATIVE_INFINITY }
+    return { name, models, keys: own, keyCount: own.length, turn: 0, backAt: Number.NEGATIVE_INFINITY }
   })
   const byName = new Map(members.map((member) => [member.name, member]))
   const ejection = createEjection({ clock }, all.length, ejectionOptions)
   let turn = 0
 
   return {
-    organisations: members.map(({ name, models }) => ({ name, models })),
+    organisations: members.map(({ name, models, keyCount }) => ({ name, models, keyCount })),
     usable(name) {
       const member = byName.get(name)
       return member !== undefined && (isFit(member) || !members.some(isFit))

@@ -1,4 +1,11 @@
-import type { CallHandle, Facts, ReplyHead } from '@loopgate/cerebras'
+import {
+  type CallHandle,
+  type Facts,
+  type Remedy,
+  remedyOf,
+  type ReplyHead,
+  type RetriedRequest,
+} from '@loopgate/cerebras'
 import type { Usage } from '@loopgate/contracts'
 import { fault, type LoopgateError } from '@loopgate/service-kit'
 import { type Flight, KEEP_ALIVE_MS } from '../flight/flight.ts'
@@ -7,11 +14,14 @@ import type { Priority } from '@loopgate/contracts'
 import type { Asking, Grant } from '../schedule/types.ts'
 import type { Caller } from './caller.ts'
 import { Feeder, type FeederOwner } from './feeder.ts'
+import { amountsOf, heed, kindOf } from './heed.ts'
 import type { LeadDeps } from './lead.ts'
 import { type Draft, draft, UNSCHEDULED } from './draft.ts'
-import { remedyOf } from './remedy.ts'
 
 type Ordered = Pick<Caller, 'call' | 'place' | 'beganAt'>
+
+/** Keys that one call tries, one after the other, where each is refused for what it is. */
+const MAX_PLACES = 5
 
 /**
  * The way of one flight to its answer: waits for room, calls, and settles what was used; again, from the
@@ -41,6 +51,7 @@ export class Errand implements Asking, CallHandle, FeederOwner {
   #cancelKeepAlive: (() => void) | null = null
   #head: ReplyHead | null = null
   #over = false
+  readonly #retried: RetriedRequest
 
   constructor(deps: LeadDeps, ordered: Ordered, flight: Flight) {
     const { scheduling = UNSCHEDULED, tenant, body } = ordered.call
@@ -54,6 +65,7 @@ export class Errand implements Asking, CallHandle, FeederOwner {
     this.sinceMs = ordered.beganAt
     this.deadlineMs = ordered.beganAt + (scheduling.deadlineMs ?? deps.deadlineMs)
     this.#draft = draft(deps, ordered, false)
+    this.#retried = deps.retries.begin()
   }
 
   get amounts(): Amounts {
@@ -101,6 +113,7 @@ export class Errand implements Asking, CallHandle, FeederOwner {
     const handle = this.#deps.upstream.call({
       path: call.surface === 'chat' ? '/v1/chat/completions' : '/v1/completions',
       model: this.model,
+      organisation: grant.organisation,
       body: this.#draft.body,
       headers: call.headers,
       receiver: new Feeder(this.#flight, this),
@@ -110,13 +123,13 @@ export class Errand implements Asking, CallHandle, FeederOwner {
   }
 
   refused(error: LoopgateError): void {
-    this.#over = true
-    this.#cancelKeepAlive?.()
+    this.#finish()
     this.#flight.fail(error)
   }
 
   began(head: ReplyHead): void {
     this.#grant?.taken()
+    if (head.rate !== null) this.#grant?.told(head.rate)
     // An answer that our cap may have cut off is none until it is whole.
     if (head.kind === 'document' && this.#draft.cap !== null) this.#head = head
     else this.#open(head)
@@ -124,41 +137,36 @@ export class Errand implements Asking, CallHandle, FeederOwner {
 
   ended(facts: Facts): boolean {
     const { cap } = this.#draft
-    const cut = cap !== null && facts.finishReasons.includes('length') && used(facts.usage) >= cap
-    this.#settle(this.#usedOf(facts.usage))
+    const cut = cap !== null && facts.finishReasons.includes('length') && (facts.usage?.completion_tokens ?? cap) >= cap
+    this.#settle(facts.usage === null ? this.#guess() : amountsOf(facts.usage))
     this.#learn(facts, cut)
     if (cut) return this.#reissue(facts.usage)
     if (this.#head !== null) this.#open(this.#head)
-    this.#over = true
+    this.#finish()
     return true
   }
 
   failed(error: LoopgateError): boolean {
     const remedy = remedyOf(error)
-    const grant = this.#grant
-    const organisation = grant?.organisation ?? ''
-    if (grant !== null && remedy.pauseMs !== null) grant.pause(remedy.pauseMs, remedy.reason)
+    const organisation = this.#grant?.organisation ?? ''
+    if (this.#grant !== null) heed(this.#grant, error, remedy)
     this.#settle(remedy.counted ? this.#guess() : NOTHING)
     this.#handle?.abort()
     this.#handle = null
-    if (!remedy.again || this.#over || this.#flight.abandoned || this.#flight.log.end > 0) {
-      this.#over = true
-      return false
-    }
+    this.#head = null
+    const untouched = !this.#over && !this.#flight.abandoned && this.#flight.log.end === 0
     this.avoid = organisation
-    if (!this.#again(error, remedy.delayMs)) {
-      this.#over = true
+    if (!untouched || !this.#tryAgain(error, remedy)) {
+      this.#finish()
       return false
     }
-    this.#deps.scheduler.metrics.again(organisation, remedy.reason)
+    this.#deps.scheduler.metrics.again(organisation, kindOf(error))
     return true
   }
 
   abort(): void {
     if (this.#over) return
-    this.#over = true
-    this.#cancelDelay?.()
-    this.#cancelKeepAlive?.()
+    this.#finish()
     this.#deps.scheduler.withdraw(this)
     this.#handle?.abort()
     // The provider is not known to give anything back for a caller that leaves.
@@ -183,6 +191,30 @@ export class Errand implements Asking, CallHandle, FeederOwner {
       attempts: Math.max(this.attempts, this.attempts - 1 + (this.#handle?.attempts ?? 1)),
       queueMs: this.waitedMs ?? this.#queuedMs,
     })
+  }
+
+  #tryAgain(error: LoopgateError, { request }: Remedy): boolean {
+    if (request === 'free') return this.#again(error, 0)
+    if (request === 'elsewhere') return this.attempts < this.#places() && this.#again(error, 0)
+    if (request === 'give_up') return false
+    const delayMs = this.#retried.again(error, this.deadlineMs - this.#deps.clock.now())
+    return delayMs !== null && this.#again(error, delayMs)
+  }
+
+  /** How many keys there are to be tried. */
+  #places(): number {
+    const { organisations } = this.#deps.upstream
+    return Math.min(
+      MAX_PLACES,
+      organisations.reduce((sum, { keyCount }) => sum + keyCount, 0),
+    )
+  }
+
+  #finish(): void {
+    this.#over = true
+    this.#cancelKeepAlive?.()
+    this.#cancelDelay?.()
+    this.#retried.end()
   }
 
   /** The whole generation once more, without our cap: what was cut off is nobody's answer. */
@@ -221,12 +253,6 @@ export class Errand implements Asking, CallHandle, FeederOwner {
     grant?.settle(amounts)
   }
 
-  #usedOf(usage: Usage | null): Amounts {
-    if (usage === null) return this.#guess()
-    const total = usage.prompt_tokens + usage.completion_tokens
-    return { requests: 1, tokens: Math.max(0, total - cachedTokens(usage)), totalTokens: total }
-  }
-
   /** What a call has used that did not tell: its prompt, and of the output as much as others use. */
   #guess(): Amounts {
     const { promptTokens, outputTokens } = this.#draft
@@ -248,13 +274,4 @@ export class Errand implements Asking, CallHandle, FeederOwner {
     const whole = finishReasons.length === 1 && !finishReasons.includes('length')
     if (whole) caps?.learn(origin, usage.completion_tokens)
   }
-}
-
-const used = (usage: Usage | null): number => usage?.completion_tokens ?? Number.POSITIVE_INFINITY
-
-/** Prompt tokens that the provider had cached, which count against the total limit alone. */
-function cachedTokens(usage: Usage): number {
-  const details: unknown = usage['prompt_tokens_details']
-  if (typeof details !== 'object' || details === null || !('cached_tokens' in details)) return 0
-  return typeof details.cached_tokens === 'number' ? Math.max(0, details.cached_tokens) : 0
 }

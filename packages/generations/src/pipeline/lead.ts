@@ -1,4 +1,4 @@
-import type { Upstream } from '@loopgate/cerebras'
+import type { Retries, Upstream } from '@loopgate/cerebras'
 import type { Clock } from '@loopgate/service-kit'
 import type { Flight } from '../flight/flight.ts'
 import type { Caps } from '../schedule/caps/caps.ts'
@@ -9,6 +9,8 @@ import { Errand } from './errand.ts'
 export type LeadDeps = {
   readonly upstream: Upstream
   readonly clock: Clock
+  /** Repetitions of failed calls, within a budget. */
+  readonly retries: Retries
   readonly scheduler: Scheduler
   /** Null where the operator wants no learnt caps. */
   readonly caps: Caps | null

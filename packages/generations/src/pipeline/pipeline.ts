@@ -41,6 +41,7 @@ export type PipelineDeps = {
   readonly families: Families
   readonly statistics: Statistics
   readonly coalescer: Coalescer
+  readonly retries: LeadDeps['retries']
   readonly scheduler: LeadDeps['scheduler']
   readonly caps: LeadDeps['caps']
   /** The other replicas; null without Redis. */

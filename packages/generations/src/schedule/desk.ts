@@ -148,8 +148,9 @@ export class Desk {
         metrics.used(bucket, used)
         bucket.settle(reservation, used)
       },
-      pause: (ms, reason) => {
-        if (bucket.pause(ms)) metrics.paused(bucket, reason)
+      waitMs: () => bucket.waitMs(asking.amounts, NOTHING),
+      pause: (ms, reason, all) => {
+        for (const each of all ? this.#buckets : [bucket]) if (each.pause(ms)) metrics.paused(each, reason)
         this.pump()
       },
     }

@@ -11,6 +11,8 @@ import type { Asking } from './types.ts'
 /** An organisation with an account at the provider, as far as scheduling goes. */
 type SchedulerOrganisation = {
   readonly name: string
+  /** Whether it may use a model. */
+  readonly serves: (model: string) => boolean
   /** What is known of its limits for a model before any reply. */
   readonly limits: (model: string) => Limits
 }
@@ -79,7 +81,7 @@ export function createScheduler(deps: SchedulerDeps, options: SchedulerOptions):
     if (known !== undefined) return known
     if (desks.size >= MAX_DESKS) tidy()
     const made = new Desk({ ...deps, metrics, estimates }, { maxRequests, maxBytes }, (desk) =>
-      organisations.map(
+      having(model).map(
         ({ name, limits }) =>
           new Bucket(
             { clock, bank, replicas: deps.replicas, changed: () => desk.pump(), waiters: () => desk.waiters() },
@@ -89,6 +91,12 @@ export function createScheduler(deps: SchedulerDeps, options: SchedulerOptions):
     )
     desks.set(model, made)
     return made
+  }
+
+  /** Where none is known to have it, any may turn out to. */
+  function having(model: string): readonly SchedulerOrganisation[] {
+    const found = organisations.filter(({ serves }) => serves(model))
+    return found.length > 0 ? found : organisations
   }
 
   function tidy(): void {

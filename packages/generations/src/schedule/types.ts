@@ -26,6 +26,8 @@ export type Grant = {
   readonly taken: () => void
   /** The call is over and has used so much. */
   readonly settle: (used: Amounts) => void
-  /** The provider refuses everything for so long, for a reason out of a short list. */
-  readonly pause: (ms: number, reason: string) => void
+  /** How long until as much as this call takes could go there again, in ms; 0 if it is there. */
+  readonly waitMs: () => number
+  /** The provider refuses everything, here or for all organisations, for so long, for a reason out of a short list. */
+  readonly pause: (ms: number, reason: string, all: boolean) => void
 }
