@@ -31,7 +31,9 @@ type Deps = {
 
 /** Kinds beyond those kept; the one unused for longest goes. */
 const KINDS_MAX = 8
-const AFTER_USE_MS = 5
+/** A start holds this thread for a millisecond: a result goes out first, and a short program runs to its end. */
+const AFTER_END_MS = 1
+const DURING_USE_MS = 20
 const REVIEW_MS = 1_000
 /** Pause after one that died while it waited: something is wrong with the machine. */
 const SICK_MS = 5_000
@@ -50,6 +52,7 @@ export function createWarmPools({ clock, logger, bootJail }: Deps, options: Warm
   let isClosed = false
   let cancelReview = () => {}
   let cancelRefill = () => {}
+  let refillDueMs = Number.POSITIVE_INFINITY
 
   const waiting = () => [...kinds.values()].reduce((sum, kind) => sum + kind.size(), 0)
 
@@ -102,10 +105,16 @@ export function createWarmPools({ clock, logger, bootJail }: Deps, options: Warm
     }
   }
 
-  /** A start holds this thread for a millisecond: what was handed out or has just ended goes first. */
-  const refillSoon = () => {
+  /** At the earliest of the times that it is asked for. */
+  const refillIn = (ms: number) => {
+    const dueMs = clock.now() + ms
+    if (refillDueMs <= dueMs) return
     cancelRefill()
-    cancelRefill = clock.after(AFTER_USE_MS, refill)
+    refillDueMs = dueMs
+    cancelRefill = clock.after(ms, () => {
+      refillDueMs = Number.POSITIVE_INFINITY
+      refill()
+    })
   }
 
   /** Lets go of what is no longer asked for, and makes up for what refills were put off. */
@@ -161,10 +170,10 @@ export function createWarmPools({ clock, logger, bootJail }: Deps, options: Warm
       const onEnd = async () => {
         await jail.ended
         busy -= 1
-        refillSoon()
+        refillIn(AFTER_END_MS)
       }
       void onEnd()
-      refillSoon()
+      refillIn(DURING_USE_MS)
       return jail
     },
     keep: (runtime, role, limits) => {

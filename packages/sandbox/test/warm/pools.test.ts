@@ -75,7 +75,7 @@ function pools(options: { floor?: number; ceiling?: number; cores?: number; refu
     { clock, logger: createLogger('test', 'silent'), bootJail },
     { floor: options.floor ?? 0, ceiling: options.ceiling ?? 4, cores: options.cores ?? 100 },
   )
-  const settle = async (ms = 10) => {
+  const settle = async (ms = 25) => {
     for (let i = 0; i < 4; i++) await turn()
     clock.advance(ms)
     for (let i = 0; i < 4; i++) await turn()
@@ -188,7 +188,7 @@ t.test('whatever the order of events, there are no more than the ceiling and not
         else if (event === 'end') made.findLast(({ used }) => used === 1)?.end()
         else if (event === 'up') for (const each of made) each.up()
         else if (event === 'die') waiting()[0]?.end()
-        await settle(event === 'time' ? 6_000 : 6)
+        await settle(event === 'time' ? 6_000 : 25)
         if (held.waiting() > 3 || made.some(({ used }) => used > 1)) return false
       }
       for (const each of made) each.end()
