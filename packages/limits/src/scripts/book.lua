@@ -12,25 +12,32 @@ end
 
 local function whole(number) return string.format('%.0f', number) end
 
+-- Adds to fields of a book, with one write.
+local function add(key, book, changes)
+  local flat = {}
+  for field, by in pairs(changes) do
+    book[field] = (book[field] or 0) + by
+    flat[#flat + 1] = field
+    flat[#flat + 1] = whole(book[field])
+  end
+  redis.call('HSET', key, unpack(flat))
+end
+
 -- Counts what was used, at its time.
 local function count(key, book, tokens, micros, now)
-  local fields = { dt = tokens, tt = tokens, dm = micros, tm = micros }
-  if tokens > 0 then fields['t' .. whole(math.floor(now / STEP))] = tokens end
-  for field, by in pairs(fields) do
-    book[field] = (book[field] or 0) + by
-    redis.call('HSET', key, field, whole(book[field]))
-  end
+  if tokens == 0 and micros == 0 then return end
+  local changes = { dt = tokens, tt = tokens, dm = micros, tm = micros }
+  if tokens > 0 then changes['t' .. whole(math.floor(now / STEP))] = tokens end
+  add(key, book, changes)
 end
 
 -- Takes one lease out of what is held, if it is still there.
 local function release(key, leases, book, member)
   if redis.call('ZREM', leases, member) == 0 then return false end
   local kind, tokens, micros = string.match(member, '^%S+ (%a) (%d+) (%d+)$')
-  for field, by in pairs({ [kind] = 1, ht = tonumber(tokens), hm = tonumber(micros) }) do
-    book[field] = (book[field] or 0) - by
-    redis.call('HSET', key, field, whole(book[field]))
-  end
-  return true, tonumber(tokens), tonumber(micros)
+  tokens, micros = tonumber(tokens), tonumber(micros)
+  add(key, book, { [kind] = -1, ht = -tokens, hm = -micros })
+  return true, tokens, micros
 end
 
 -- Reads a book, brought up to date: steps and days that are over are gone, leases that lapsed count in full.

@@ -53,10 +53,7 @@ local reply = { 1 }
 for who, book in ipairs(books) do
   local key, leases = KEYS[who * 2 - 1], KEYS[who * 2]
   redis.call('ZADD', leases, now + tonumber(ARGV[2]), ARGV[1])
-  redis.call('HINCRBY', key, 'r' .. whole(math.floor(now / STEP)), 1)
-  for field, by in pairs({ [kind] = 1, ht = tokens, hm = micros }) do
-    redis.call('HSET', key, field, whole((book[field] or 0) + by))
-  end
+  add(key, book, { ['r' .. whole(math.floor(now / STEP))] = 1, [kind] = 1, ht = tokens, hm = micros })
   for _, field in ipairs({ 'dt', 'dm', 'tt', 'tm' }) do reply[#reply + 1] = whole(book[field] or 0) end
 end
 return reply
