@@ -48,10 +48,14 @@ export function startFork({ jail: deps, links, zygotes }: ForkDeps, spec: JailSp
   }
   const outputs = createOutputs(limits.outputBytes, () => kill('output'), spec.onOutput)
 
+  const kinds = `coe${spec.stdin === null ? '' : 'i'}${record === null ? '' : 'r'}`
   let channelSocket: Socket | null = null
-  /** Once both its init and its first word are here, so is the process that shall run the bootstrap. */
+  /**
+   * Once its init and all its connections are here, so is the process that shall run the bootstrap. All: one that
+   * is taken from the queue of the kernel after a short program has ended would bring its output too late.
+   */
   const confine = async () => {
-    if (channelSocket === null || pid === null) return
+    if (channelSocket === null || pid === null || sockets.length < kinds.length) return
     try {
       innerPid = childrenOf(pid)[0] ?? null
       if (innerPid === null) throw new Error('the fork has ended')
@@ -69,13 +73,10 @@ export function startFork({ jail: deps, links, zygotes }: ForkDeps, spec: JailSp
     else if (kind === 'e') socket.on('data', outputs.stderr)
     else if (kind === 'r') record?.attach(socket)
     else if (kind === 'i') socket.resume().end(spec.stdin ?? '')
-    else {
-      channelSocket = socket
-      void confine()
-    }
+    else channelSocket = socket
+    void confine()
   })
   const zygote = zygotes.take()
-  const kinds = `coe${spec.stdin === null ? '' : 'i'}${record === null ? '' : 'r'}`
   zygote.fork(
     { ticket, kinds, disk: limits.diskBytes, role: spec.role },
     {
