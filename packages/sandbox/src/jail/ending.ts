@@ -36,7 +36,8 @@ export function exitStatus(code: number | null): { exitCode: number | null; sign
 export function drained(clock: Clock, streams: ReadonlyArray<Readable | null>): Promise<void> {
   return new Promise((resolve) => {
     const open = new Set(streams.filter((stream) => stream !== null && !stream.readableEnded && !stream.destroyed))
-    const cancel = clock.after(DRAIN_MS, resolve)
+    // One more look at the streams: where this process itself stood still, timers come first.
+    const cancel = clock.after(DRAIN_MS, () => setImmediate(resolve))
     const settle = () => {
       cancel()
       resolve()
