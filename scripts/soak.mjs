@@ -1,4 +1,4 @@
-// npm run soak: what is left behind by ten thousand streams whose callers leave.
+// npm run soak: what is left behind by ten thousand streams whose callers leave, or by executions.
 import { ensureInstalled, runPinned } from './lib/bootstrap.mjs'
 import { sandboxTools } from './lib/tools.mjs'
 
