@@ -52,6 +52,7 @@ t.test('every route that the server answers is in the document, and nothing else
     'POST /api/keys/{id}/rotate',
     'GET /api/keys/{id}/usage',
     'GET /api/tenants',
+    'GET /api/tenants/{tenant}',
     'PUT /api/tenants/{tenant}',
     'DELETE /api/tenants/{tenant}',
     'GET /api/tenants/{tenant}/usage',
