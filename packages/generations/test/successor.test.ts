@@ -82,6 +82,25 @@ t.test('nobody calls again after the first byte, nor for a document that was cut
   t.equal(server.calls.length, 2)
 })
 
+t.test('the deadline of the one whose turn it is refuses nobody who has more time', async (t) => {
+  const { generations, server } = await bench(
+    t,
+    (call) =>
+      call.serial === 1 ? answerJson(call, 429, { message: 'wait' }, { 'retry-after-ms': '300' }) : answer(call),
+    { scheduling: { deadlineMs: 20_000 } },
+  )
+  const asked = (seed: number, deadlineMs: number | null) =>
+    call({ seed }, { scheduling: { priority: 'loop', flow: 'f', key: 'k', deadlineMs, capsOutput: true } })
+  // It makes the bucket wait.
+  await t.rejects(ask(generations, asked(1, 1)), { code: 'LG_RATE_LIMITED' })
+  const [hasty, ...patient] = [1, 1, null, 10_000].map((deadlineMs) => generations.generate(asked(2, deadlineMs)))
+  await t.rejects(hasty!.ready, { code: 'LG_DEADLINE' })
+  const [alsoHasty, ...others] = await Promise.allSettled(patient.map(read))
+  t.match(alsoHasty, { status: 'rejected', reason: { code: 'LG_DEADLINE' } })
+  for (const other of others) t.match(other, { status: 'fulfilled', value: { content: 'answer #2' } })
+  t.equal(server.calls.length, 2)
+})
+
 t.test('whoever goes on with a stream that failed is told, and calls nobody', async (t) => {
   const { generations, server } = await bench(t, () => {}, { redis: null })
   const leader = generations.generate(call({ stream: true }))
@@ -133,14 +152,6 @@ t.test('over two replicas a failed call has one successor exactly, in any interl
     for (let turn = 0; turn < count; turn++) await new Promise(setImmediate)
   }
   let question = 0
-  /** Each replica has a call that succeeds: one that meets nothing but faults would stop calling. */
-  const succeed = async (): Promise<void> => {
-    for (const { generations } of sites) {
-      const told = ask(generations, call({ seed: ++question }))
-      answer(await server.call(server.calls.length + 1))
-      await told
-    }
-  }
 
   const check = fc.asyncProperty(story, async ({ leader, waiting, leaving, first, late, second, pause }) => {
     // A model of its own: a pause that a fault asks for is one of its model.
@@ -205,7 +216,6 @@ t.test('over two replicas a failed call has one successor exactly, in any interl
     } else for (const { code } of told) if (code === undefined) throw new Error('an answer out of nowhere')
     if (again)
       for (const { code } of told) if (code?.includes(`#${base + 1}`)) throw new Error(`told of call 1: ${code}`)
-    await succeed()
   })
   await fc.assert(check, { numRuns: 100 })
   t.ok(

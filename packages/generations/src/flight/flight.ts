@@ -264,7 +264,10 @@ export class Flight {
   }
 }
 
-/** Whether the same request may fare better at once: not if it is at fault, nor if the upstream asks for time. */
-function mayPass({ retryable, retryAfterMs }: LoopgateError): boolean {
-  return retryable && retryAfterMs === null
+/**
+ * Whether the same request may fare better at once: not if it is at fault, nor if the upstream asks for
+ * time. A deadline is the own of whoever set it; others who wait may have a later one.
+ */
+function mayPass({ code, retryable, retryAfterMs }: LoopgateError): boolean {
+  return code === 'LG_DEADLINE' || (retryable && retryAfterMs === null)
 }

@@ -133,7 +133,7 @@ export class Caller implements Ticket, Owner {
 
   over(error: LoopgateError | null): void {
     const flight = this.#flight
-    if (flight?.inheritable === true && this.#mayTryAgain()) this.#deps.tryAgain(this, flight)
+    if (flight?.inheritable === true && this.#mayTryAgain(error?.retryAfterMs ?? 0)) this.#deps.tryAgain(this, flight)
     else this.end(error)
   }
 
@@ -152,8 +152,15 @@ export class Caller implements Ticket, Owner {
   }
 
   /** Whoever goes on with a generation never begins one. */
-  #mayTryAgain(): boolean {
-    return !this.hasCalled && !this.#given && !this.left && !this.call.delivery?.resume
+  #mayTryAgain(afterMs: number): boolean {
+    const waits = !this.hasCalled && !this.#given && !this.left
+    return waits && !this.call.delivery?.resume && this.#hasTime(afterMs)
+  }
+
+  /** It would wait for so long. */
+  #hasTime(ms: number): boolean {
+    const deadlineMs = this.call.scheduling?.deadlineMs ?? Number.POSITIVE_INFINITY
+    return this.beganAt + deadlineMs > this.#deps.clock.now() + ms
   }
 
   #generation({ head, expectedMs }: Flight, content: Content): Generation {
