@@ -90,6 +90,14 @@ import('node:fs').then(() => console.log('import worked'), () => console.log(JSO
   t.match(await javascript(source), { outcome: 'ok', stdout: '[]\n' })
 })
 
+t.test('a module that awaits for ever has not come to its end', async (t) => {
+  const module = (content: string) => run({ language: 'javascript', files: [{ path: 'main.mjs', content }] })
+  const stuck = await module('console.log("begun"); await new Promise(() => {}); console.log("ended")')
+  t.match(stuck, { outcome: 'runtime_error', stdout: 'begun\n', stderr: /top-level await never settles/ })
+  t.notMatch(stuck.stderr, /opt|node:/, 'nothing of the process around it')
+  t.match(await module('export const x = await 1 // a comment'), { outcome: 'ok' })
+})
+
 t.test('an execution finds nothing of the one before it in the same process', async (t) => {
   const leaves = 'globalThis.trace = 1; Object.prototype.trace = 2; Array.prototype.map = null; console.log = null'
   t.match(await javascript(leaves), { outcome: 'ok' })

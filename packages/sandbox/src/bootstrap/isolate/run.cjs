@@ -6,6 +6,9 @@ const { readFrame, writeFrame, bytes } = require('../javascript/channel.cjs')
 const FOLDER = '/tmp/work/'
 const WRAPPER = '(function (exports, require, module, __filename, __dirname) {'
 const OUT_OF_MEMORY = /^Isolate was disposed during execution due to memory limit|^Array buffer allocation failed/
+/** What a module's last line leaves behind: one that awaits for ever never gets there. */
+const ENDED = 'loopgate: ended'
+const AT_END = `globalThis[${JSON.stringify(ENDED)}] = true`
 const BOUNDARY = '(<isolated-vm boundary>)'
 
 /** Tells why it is about to end: c compile error, e exception while loading, m memory, x exit status. */
@@ -16,7 +19,9 @@ function stackOf(error) {
   if (!(error instanceof Error)) return `Uncaught ${typeof error === 'object' ? 'object' : String(error)}`
   const lines = String(error.stack).split('\n')
   const end = lines.findIndex((line) => line.includes(BOUNDARY))
-  return (end < 0 ? lines : lines.slice(0, end)).filter((line) => !/^\s+at .*loopgate:\d/.test(line)).join('\n')
+  return (end < 0 ? lines : lines.slice(0, end))
+    .filter((line) => !/^\s+at .*(loopgate:\d|\/opt\/loopgate\/|node:internal)/.test(line))
+    .join('\n')
 }
 
 function fail(kind, error, isolate) {
@@ -40,7 +45,7 @@ function textOf(files, path) {
 /** The entry as a module or a script, whichever it parses as. @throws the error of the parser */
 function compile({ isolate }, path, source, isServer) {
   const filename = FOLDER + path
-  const module = () => ({ module: isolate.compileModuleSync(source, { filename }) })
+  const module = () => ({ module: isolate.compileModuleSync(`${source}\n;${AT_END}`, { filename }) })
   const script = () =>
     isServer
       ? { script: isolate.compileScriptSync(source, { filename }) }
@@ -100,8 +105,11 @@ function load(place, { entry, mode }, files, inside) {
     return { failed: fail('c', error, place.isolate) }
   }
   try {
-    if (compiled.module) compiled.module.evaluateSync()
-    else {
+    if (compiled.module) {
+      compiled.module.evaluateSync()
+      if (place.context.global.getSync(ENDED) !== true) throw new Error('a top-level await never settles')
+      place.context.global.deleteSync(ENDED)
+    } else {
       inside('enter', entry)
       if (compiled.script) compiled.script.runSync(place.context)
       else inside('start', compiled.body.runSync(place.context, { reference: true }).derefInto())
