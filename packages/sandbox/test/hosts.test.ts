@@ -34,7 +34,7 @@ function fakes() {
   return { all, start, living: () => all.filter((each) => each.isAlive()) }
 }
 
-const AHEAD = [{ kind: 'candidate', memoryBytes: 1 }] as const
+const AHEAD = [{ kind: 'candidate', memoryBytes: 1e6 }] as const
 const IDLE_MAX = 3
 const USES = 5
 
@@ -42,7 +42,7 @@ const step = fc.record({
   what: fc.constantFrom('take' as const, 'take' as const, 'back' as const, 'kill' as const, 'wait' as const),
   tenant: fc.constantFrom('a', 'b', null),
   kind: fc.constantFrom('candidate' as const, 'check' as const),
-  memoryBytes: fc.constantFrom(1, 2),
+  memoryBytes: fc.constantFrom(1e6, 2e6),
   rss: fc.constantFrom(0, 0, 0, 1e9),
   pick: fc.nat(20),
 })
@@ -92,7 +92,7 @@ t.test('a process that nobody needs is gone after a minute, and one waits for th
   const clock = manualClock()
   const world = fakes()
   const hosts = createHosts(clock, { start: world.start, ahead: AHEAD })
-  const key: HostKey = { tenant: 'a', kind: 'candidate', memoryBytes: 1 }
+  const key: HostKey = { tenant: 'a', kind: 'candidate', memoryBytes: 1e6 }
   const first = hosts.take(key)
   t.ok(first.warm, 'the one that was started ahead')
   clock.advance(1)

@@ -12,6 +12,9 @@ const endSchema = z.object({ exitCode: z.int(), cpuMs: z.number().min(0), rssByt
 /** What V8 and isolated-vm say of a heap for which the process had to end. A program cannot write where they do. */
 const OUT_OF_MEMORY = /heap out of memory|process out of memory|is_heap_oom = 1|invalid size error/
 
+/** First byte of a farewell for want of memory. */
+const MEMORY = 'm'.charCodeAt(0)
+
 /** How long a process may take to end an execution that it was told to end. */
 const ENDING_MS = 500
 
@@ -28,6 +31,7 @@ export function startIsolate(deps: { clock: Clock; hosts: Hosts }, tenant: strin
   let reason: KillReason | null = null
   let isOver = false
   let hasStarted = false
+  let isShortOfMemory = false
   /** A server of calls has loaded and has no call to answer. */
   let isWaiting = false
   let handlers: ChannelHandlers | null = null
@@ -68,6 +72,7 @@ export function startIsolate(deps: { clock: Clock; hosts: Hosts }, tenant: strin
     if (kind === 'V') return onRecord(payload)
     if (kind === 'Z') return onEnded(payload)
     if (kind === 'S') hasStarted = true
+    if (kind === 'D') isShortOfMemory = payload[0] === MEMORY
     if (role === 'serve' && 'RAEN'.includes(kind)) isWaiting = true
     return handlers?.onFrame(frame)
   }
@@ -78,7 +83,9 @@ export function startIsolate(deps: { clock: Clock; hosts: Hosts }, tenant: strin
     // One that is being killed for a reason ends by that.
     if (reason !== null && reason !== 'finished') return host.kill()
     finish({ exitCode, signal: null, cpuMs, oomKills: 0 })
-    deps.hosts.giveBack(key, host, rssBytes)
+    // What brought one isolate to its limit may have brought the process near its own.
+    if (isShortOfMemory) host.kill()
+    else deps.hosts.giveBack(key, host, rssBytes)
   }
   const baseMs = host.cpuMs() ?? 0
   host.assign({

@@ -1,7 +1,7 @@
 'use strict'
 // A candidate in its isolate, as a program or as a server of calls. What it prints, throws and answers is
 // passed on as text: nothing of it is run or read here as code.
-const { readFrame, writeFrame, bytes } = require('../javascript/channel.cjs')
+const { holdFrame, readFrame, writeFrame, bytes } = require('../javascript/channel.cjs')
 
 const FOLDER = '/tmp/work/'
 const WRAPPER = '(function (exports, require, module, __filename, __dirname) {'
@@ -12,7 +12,7 @@ const AT_END = `globalThis[${JSON.stringify(ENDED)}] = true`
 const BOUNDARY = '(<isolated-vm boundary>)'
 
 /** Tells why it is about to end: c compile error, e exception while loading, m memory, x exit status. */
-const done = (kind, text) => writeFrame('D', bytes(kind + text))
+const done = (kind, text) => holdFrame('D', bytes(kind + text))
 
 /** The lines of a stack that are the candidate's own. */
 function stackOf(error) {
