@@ -1,8 +1,10 @@
+import { admissionTable } from '../report/admission-table.ts'
 import { coalescingTable } from '../report/coalescing-table.ts'
 import { leavingTable } from '../report/leaving-table.ts'
 import { sandboxTable } from '../report/sandbox-table.ts'
 import { table } from '../report/table.ts'
 import { tenantsTable } from '../report/tenants-table.ts'
+import { admissionBench } from './admission.ts'
 import { coalescingBench } from './coalescing.ts'
 import { gatewayBench, type GatewayOptions } from './gateway.ts'
 import { overloadTable } from '../report/overload-table.ts'
@@ -28,6 +30,13 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
     run: async (options) => {
       const json = await coalescingBench(options)
       return { json, text: coalescingTable(json) }
+    },
+  },
+  admission: {
+    title: "500 loops at the provider's limits: what gets done with Loopgate, and with clients that try again",
+    run: async (options) => {
+      const json = await admissionBench(options)
+      return { json, text: admissionTable(json) }
     },
   },
   tenants: {

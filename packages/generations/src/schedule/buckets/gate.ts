@@ -5,7 +5,7 @@ const RELEASE_FACTOR = 1.5
 /** Slowest release, a second, where nothing is known of the pace before. */
 const LEAST_PER_SECOND = 10
 /** A bound of the release that was guessed gives way slowly. */
-const GROWTH_PER_SECOND = 1.05
+const GROWTH_PER_SECOND = 1.02
 
 /**
  * The way to one bucket: open, or closed for a while after the provider has said no. All who were
