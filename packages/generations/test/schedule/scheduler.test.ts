@@ -204,7 +204,7 @@ t.test(
       }
       // Everybody who is left is served or refused once time goes on.
       for (let n = 0; n < 200 && waiting.size + flying.size > 0; n++) {
-        for (const [one, grant] of [...flying]) {
+        for (const [one, grant] of flying) {
           refill()
           level -= one.tokens
           flying.delete(one)
