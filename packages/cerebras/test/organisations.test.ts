@@ -102,3 +102,20 @@ t.test('an upstream where everything fails is not called but for probes', async 
   t.match(await call(upstream).over, { kind: 'breaker_open' })
   t.equal(server.calls.length, 21)
 })
+
+t.test('a key that an error repeats is told to nobody, whatever it looks like', async (t) => {
+  const server = await scratchUpstream(t, (each) =>
+    answerJson(each, 400, {
+      message: `${'x'.repeat(3990)} ${each.headers.authorization}`,
+      code: each.headers.authorization,
+    }),
+  )
+  const upstream = createUpstream(
+    { clock: manualClock(), logger: createLogger('test', 'silent'), registry: createRegistry() },
+    { url: server.url, organisations: [organisation('a', 'any-shape-of-key')] },
+  )
+  t.teardown(() => upstream.close())
+  const error = await call(upstream).over
+  t.notMatch(`${error?.message} ${error?.openaiCode} ${String(error?.cause)}`, /any-/)
+  t.match(error?.openaiCode, /redacted/)
+})

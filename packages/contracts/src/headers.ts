@@ -32,6 +32,8 @@ export const CACHE_HEADER = 'x-loopgate-cache'
 export const KEY_HEADER = 'x-loopgate-key'
 /** Reply: upstream calls made for this reply, 0 for a hit. */
 export const ATTEMPTS_HEADER = 'x-loopgate-attempts'
+/** Reply: the name of the upstream that answered: `cerebras`, or a fallback of the operator's. */
+export const UPSTREAM_HEADER = 'x-loopgate-upstream'
 /** Reply: milliseconds spent waiting for the upstream's headers, 0 for a hit. */
 export const UPSTREAM_MS_HEADER = 'x-loopgate-upstream-ms'
 /** Reply: milliseconds spent in Loopgate's own queues before the upstream was called. */

@@ -155,6 +155,7 @@ export function createGenerations(deps: GenerationsDeps, options: GenerationsOpt
     return {
       identify: (call, planned) => current.identify(call, planned),
       foresee: (call, planned) => current.foresee(call, planned),
+      standIn: (place, fallback) => current.standIn(place, fallback),
     }
   })
   const recall = createRecall({ memory, store, metrics, wallNow: clock.wallNow })

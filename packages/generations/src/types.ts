@@ -89,6 +89,8 @@ export type Generation = {
   /** Null for what is never shared. */
   readonly key: string | null
   readonly sampleIndex: number | null
+  /** The name of the upstream that has answered, now or when it was stored. */
+  readonly upstream: string
   /** How long ago a stored answer was given, in whole seconds; null if it is not a stored one. */
   readonly ageSeconds: number | null
   /** Upstream calls made for this caller. */

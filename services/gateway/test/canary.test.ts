@@ -10,6 +10,8 @@ import { raw, send } from './kit/http.ts'
 import { attach, dial, resultOf, runnerInfo } from './kit/runner.ts'
 
 const PROVIDER_KEY = 'csk-canary-7f3a9b1c5d'
+const OTHER_KEY = 'csk-canary-2e8d4c6b1a'
+const FALLBACK_KEY = 'gsk-canary-9a1b2c3d4e'
 const CACHE_SECRET = 'canary-secret-of-the-cache-keys'
 
 /** An upstream that gives back the key it was called with, in every way an error can. */
@@ -39,12 +41,22 @@ const echo =
     )
   }
 
+const ORIGIN = `http://127.0.0.1:${(upstream.address() as AddressInfo).port}`
 const store = await redis(t)
 const gw = await gatewayProcess(t, {
   redis: store,
-  upstreamUrl: `http://127.0.0.1:${(upstream.address() as AddressInfo).port}`,
+  upstreamUrl: ORIGIN,
   upstreamKey: PROVIDER_KEY,
-  env: { LOOPGATE_LOG_LEVEL: 'trace', LOOPGATE_CACHE_SECRET: CACHE_SECRET, LOOPGATE_EXECUTION_QUEUE_MS: '50' },
+  env: {
+    LOOPGATE_ORGANISATIONS: JSON.stringify([{ name: 'other', keys: [OTHER_KEY] }]),
+    LOOPGATE_FALLBACKS: JSON.stringify([
+      { name: 'fallback', url: ORIGIN, keyEnv: 'FALLBACK_KEY', models: { m: 'theirs' } },
+    ]),
+    FALLBACK_KEY,
+    LOOPGATE_LOG_LEVEL: 'trace',
+    LOOPGATE_CACHE_SECRET: CACHE_SECRET,
+    LOOPGATE_EXECUTION_QUEUE_MS: '50',
+  },
 })
 
 /** Everything that came back to anybody. */
@@ -137,8 +149,24 @@ t.test('no secret stands in a log, a metric, a reply, the document or Redis', as
   t.ok(log.split('\n').length > 50, 'the log is not empty at level trace')
   const places = { log, replies: replies.join('\n'), redis: await dump(store.client, store.keyPrefix) }
   t.match(places.redis, /loop_/, 'and Redis holds a loop')
-  const secrets = { ...gw, url: '', provider: PROVIDER_KEY, cacheSecret: CACHE_SECRET }
-  for (const name of ['apiKey', 'adminKey', 'otherTenantKey', 'runnerToken', 'provider', 'cacheSecret'] as const) {
+  const secrets = {
+    ...gw,
+    url: '',
+    provider: PROVIDER_KEY,
+    other: OTHER_KEY,
+    fallback: FALLBACK_KEY,
+    cacheSecret: CACHE_SECRET,
+  }
+  for (const name of [
+    'apiKey',
+    'adminKey',
+    'otherTenantKey',
+    'runnerToken',
+    'provider',
+    'other',
+    'fallback',
+    'cacheSecret',
+  ] as const) {
     for (const [place, text] of Object.entries(places)) {
       const at = text.indexOf(secrets[name])
       t.equal(at < 0 ? '' : text.slice(Math.max(0, at - 200), at + 100), '', `${name} in ${place}`)

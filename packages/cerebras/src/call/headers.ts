@@ -1,4 +1,5 @@
 import type { Secret } from '@loopgate/service-kit'
+import { conceal } from '../faults/concealed.ts'
 import type { ReplyHeaders } from '../faults/retry-hint.ts'
 
 /**
@@ -17,6 +18,7 @@ export type Dialect = 'cerebras' | 'openai'
 
 /** The headers of every call, as name and value in turn. Version 2 of the API is pinned (Cerebras docs, versions). */
 export function headersOf(dialect: Dialect, key: Secret): readonly string[] {
+  conceal(key)
   return [
     'authorization',
     `Bearer ${key.reveal()}`,

@@ -103,9 +103,11 @@ export function createCredentials(
 
   /** Of those that have the model the fit ones, each in turn; any where there is none. */
   function chosen(model: string): Member {
-    const having = members.filter(({ models }) => models === null || models.includes(model))
+    const having = members.filter((member) => serves(member, model))
     const fit = having.filter(isFit)
     const among = [fit, having, members].find((some) => some.length > 0) ?? members
     return among[turn++ % among.length] as Member
   }
 }
+
+const serves = ({ models }: Organisation, model: string): boolean => models === null || models.includes(model)

@@ -1,3 +1,5 @@
+import { withoutKeys } from './concealed.ts'
+
 /** What an error body says, whichever of its shapes it has. Empty texts of the upstream become null. */
 export type FaultBody = {
   readonly message: string | null
@@ -50,11 +52,10 @@ function detail(value: unknown): string | null {
 /** A text fit to be passed on: no control characters but line ends, no key of the provider, bounded. */
 function clean(value: unknown): string | null {
   if (typeof value !== 'string' || value.trim() === '') return null
-  return value
+  return withoutKeys(value)
     .slice(0, MAX_MESSAGE_CHARS)
     .toWellFormed()
     .replace(/[^\P{Cc}\n]/gu, ' ')
-    .replace(/csk-[\w-]+/gi, '[redacted]')
 }
 
 /** A short member such as `type` or `code`; numbers are tolerated. */

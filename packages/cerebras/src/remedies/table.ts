@@ -54,7 +54,8 @@ const REMEDIES: Readonly<Record<FaultKind, Omit<Remedy, 'pauseMs'>>> = {
   schema_timeout: row('again', 0, 'nothing', 'works', 'success', 'never', true),
   failing: row('again', 200, 'nothing', 'failed', 'failure', 'left', true),
   unreachable: row('again', 100, 'nothing', 'unknown', 'failure', 'left', false),
-  silent: row('again', 200, 'nothing', 'unknown', 'failure', 'left', true),
+  // Waiting as long once more would outlast most callers, and what was asked may still be worked on.
+  silent: row('give_up', 0, 'nothing', 'unknown', 'failure', 'left', true),
   overlong: row('give_up', 0, 'nothing', 'unknown', 'neutral', 'never', true),
   cut: row('give_up', 0, 'nothing', 'unknown', 'failure', 'never', true),
   breaker_open: row('give_up', 0, 'nothing', 'unknown', 'neutral', 'left', false),

@@ -1,4 +1,4 @@
-import type { CallHandle, Facts } from '@loopgate/cerebras'
+import type { CallHandle, Facts, Fallback } from '@loopgate/cerebras'
 import type { Usage } from '@loopgate/contracts'
 import type { LoopgateError } from '@loopgate/service-kit'
 import type { Kind, Recording } from '../shape/recording.ts'
@@ -15,6 +15,8 @@ export type FlightHead = {
   readonly ageSeconds: number | null
   readonly attempts: number
   readonly queueMs: number
+  /** Who has answered in place of the upstream; absent if nobody has. */
+  readonly fallback?: Fallback
 }
 
 /** A reader of a flight. Its position is its own; no reader paces another. */

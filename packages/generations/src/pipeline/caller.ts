@@ -1,3 +1,4 @@
+import { type Fallback, PRIMARY } from '@loopgate/cerebras'
 import type { CacheOutcome, Usage } from '@loopgate/contracts'
 import { type Clock, fault, type LoopgateError } from '@loopgate/service-kit'
 import type { Entry } from '../cache/entry.ts'
@@ -23,6 +24,7 @@ export type CallerDeps = {
   readonly metrics: Metrics
   readonly statistics: Statistics
   readonly flusher: Flusher
+  readonly standIn: (place: Place, fallback: Fallback) => Place
   /** Its flight failed, and it may join or make another call; `end` is for when it cannot. */
   readonly tryAgain: (caller: Caller, failed: Flight) => void
 }
@@ -96,7 +98,8 @@ export class Caller implements Ticket, Owner {
     this.#resolve({
       outcome: 'hit',
       role: 'none',
-      ...this.#position(),
+      ...this.#position(this.place),
+      upstream: PRIMARY,
       ageSeconds: ageSeconds(clock, createdAtMs),
       attempts: 0,
       queueMs: 0,
@@ -169,10 +172,13 @@ export class Caller implements Ticket, Owner {
     const leads = head?.source === 'upstream' && this.#role !== 'coalesced'
     const queueMs = leads ? head.queueMs : 0
     this.#answered(outcome)
+    const fallback = head?.fallback
+    const place = this.place === null || fallback === undefined ? this.place : this.#deps.standIn(this.place, fallback)
     return {
       outcome,
       role: leads && this.place !== null ? 'leader' : outcome === 'coalesced' ? 'follower' : 'none',
-      ...this.#position(),
+      ...this.#position(place),
+      upstream: fallback?.name ?? PRIMARY,
       ageSeconds: head?.ageSeconds ?? null,
       attempts: leads ? head.attempts : 0,
       queueMs,
@@ -184,9 +190,9 @@ export class Caller implements Ticket, Owner {
     }
   }
 
-  #position(): Pick<Generation, 'key' | 'sampleIndex'> {
-    if (this.place === null) return { key: null, sampleIndex: this.call.sampleIndex }
-    return { key: this.place.key, sampleIndex: this.place.sampleIndex }
+  #position(place: Place | null): Pick<Generation, 'key' | 'sampleIndex'> {
+    if (place === null) return { key: null, sampleIndex: this.call.sampleIndex }
+    return { key: place.key, sampleIndex: place.sampleIndex }
   }
 
   #answered(outcome: CacheOutcome): void {

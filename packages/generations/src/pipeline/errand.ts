@@ -1,6 +1,7 @@
 import {
   type CallHandle,
   type Facts,
+  type Fallback,
   type Remedy,
   remedyOf,
   type ReplyHead,
@@ -14,8 +15,10 @@ import type { Priority } from '@loopgate/contracts'
 import type { Asking, Grant } from '../schedule/types.ts'
 import type { Caller } from './caller.ts'
 import { Feeder, type FeederOwner } from './feeder.ts'
+import { FallbackTour } from './fallback-tour.ts'
 import { amountsOf, heed, kindOf } from './heed.ts'
 import type { LeadDeps } from './lead.ts'
+import { learn } from './learn.ts'
 import { type Draft, draft, UNSCHEDULED } from './draft.ts'
 
 type Ordered = Pick<Caller, 'call' | 'place' | 'beganAt'>
@@ -52,6 +55,8 @@ export class Errand implements Asking, CallHandle, FeederOwner {
   #head: ReplyHead | null = null
   #over = false
   readonly #retried: RetriedRequest
+  /** Those who may answer instead; null until one has to. */
+  #tour: FallbackTour | null = null
 
   constructor(deps: LeadDeps, ordered: Ordered, flight: Flight) {
     const { scheduling = UNSCHEDULED, tenant, body } = ordered.call
@@ -88,6 +93,8 @@ export class Errand implements Asking, CallHandle, FeederOwner {
 
   ask(): void {
     this.#askedAtMs = this.#deps.clock.now()
+    // Waiting for room where no call has a chance would help nobody.
+    if (this.#deps.upstream.exhausted() && this.#standIn(null)) return
     const expectedMs = this.#deps.scheduler.ask(this)
     if (this.attempts > 0 || this.#over) return
     this.#flight.wait(expectedMs)
@@ -108,21 +115,27 @@ export class Errand implements Asking, CallHandle, FeederOwner {
     this.#grant = grant
     this.#cancelKeepAlive?.()
     this.#queuedMs += this.#deps.clock.now() - this.#askedAtMs
+    this.#call({ organisation: grant.organisation })
+  }
+
+  #call(to: { readonly organisation: string } | { readonly fallback: Fallback }): void {
     const attempt = ++this.attempts
     const { call } = this.#ordered
     const handle = this.#deps.upstream.call({
       path: call.surface === 'chat' ? '/v1/chat/completions' : '/v1/completions',
       model: this.model,
-      organisation: grant.organisation,
       body: this.#draft.body,
       headers: call.headers,
       receiver: new Feeder(this.#flight, this),
+      ...to,
     })
-    // It may have failed, and been granted anew, before this.
-    if (attempt === this.attempts && this.#grant !== null) this.#handle = handle
+    // It may have failed, and been made anew, before this.
+    if (attempt === this.attempts && (this.#grant !== null || 'fallback' in to)) this.#handle = handle
   }
 
   refused(error: LoopgateError): void {
+    // There is room too late: another may have it in time.
+    if (error.code === 'LG_DEADLINE' && this.#standIn(error)) return
     this.#finish()
     this.#flight.fail(error)
   }
@@ -139,7 +152,7 @@ export class Errand implements Asking, CallHandle, FeederOwner {
     const { cap } = this.#draft
     const cut = cap !== null && facts.finishReasons.includes('length') && (facts.usage?.completion_tokens ?? cap) >= cap
     this.#settle(facts.usage === null ? this.#guess() : amountsOf(facts.usage))
-    this.#learn(facts, cut)
+    if (this.#tour === null) learn(this.#deps, this.tenant, this.#draft, facts, cut)
     if (cut) return this.#reissue(facts.usage)
     if (this.#head !== null) this.#open(this.#head)
     this.#finish()
@@ -156,12 +169,15 @@ export class Errand implements Asking, CallHandle, FeederOwner {
     this.#head = null
     const untouched = !this.#over && !this.#flight.abandoned && this.#flight.log.end === 0
     this.avoid = organisation
-    if (!untouched || !this.#tryAgain(error, remedy)) {
-      this.#finish()
-      return false
+    if (untouched && this.#tour === null && this.#tryAgain(error, remedy)) {
+      this.#deps.scheduler.metrics.again(organisation, kindOf(error))
+      return true
     }
-    this.#deps.scheduler.metrics.again(organisation, kindOf(error))
-    return true
+    if (untouched && (this.#tour !== null || remedy.fallback !== 'never') && this.#standIn(error)) return true
+    this.#finish()
+    // What is wrong with a fallback is no news of the upstream that was asked for.
+    this.#flight.fail(this.#tour?.first ?? error)
+    return false
   }
 
   abort(): void {
@@ -190,15 +206,41 @@ export class Errand implements Asking, CallHandle, FeederOwner {
       ageSeconds: null,
       attempts: Math.max(this.attempts, this.attempts - 1 + (this.#handle?.attempts ?? 1)),
       queueMs: this.waitedMs ?? this.#queuedMs,
+      ...(this.#tour?.current && { fallback: this.#tour.current }),
     })
   }
 
   #tryAgain(error: LoopgateError, { request }: Remedy): boolean {
     if (request === 'free') return this.#again(error, 0)
-    if (request === 'elsewhere') return this.attempts < this.#places() && this.#again(error, 0)
+    if (request === 'elsewhere') {
+      const left = !this.#deps.upstream.exhausted() && this.attempts < this.#places()
+      return left && this.#again(error, 0)
+    }
     if (request === 'give_up') return false
-    const delayMs = this.#retried.again(error, this.deadlineMs - this.#deps.clock.now())
+    const delayMs = this.#retried.again(error, this.#leftMs())
     return delayMs !== null && this.#again(error, delayMs)
+  }
+
+  /** Lets the next fallback answer, for this reason; false if there is none, or no time. */
+  #standIn(error: LoopgateError | null): boolean {
+    if (this.#leftMs() <= 0) return false
+    const tour = this.#tour ?? new FallbackTour(this.#deps, this.#ordered, error)
+    const next = tour.next(this.model)
+    if (next === null) return false
+    if (this.#tour === null) this.#draft = draft(this.#deps, this.#ordered, true)
+    this.#tour = tour
+    this.#cancelKeepAlive?.()
+    tour.stored(next, (entry) => {
+      if (this.#over) return
+      if (entry === null) return this.#call({ fallback: next })
+      this.#finish()
+      this.#deps.serve(this.#flight, entry, next)
+    })
+    return true
+  }
+
+  #leftMs(): number {
+    return this.deadlineMs - this.#deps.clock.now()
   }
 
   /** How many keys there are to be tried. */
@@ -258,20 +300,5 @@ export class Errand implements Asking, CallHandle, FeederOwner {
     const { promptTokens, outputTokens } = this.#draft
     const tokens = promptTokens + outputTokens * this.#deps.scheduler.estimates.usedPart(this.model)
     return { requests: 1, tokens, totalTokens: tokens }
-  }
-
-  #learn({ usage, finishReasons }: Facts, cut: boolean): void {
-    if (usage === null) return
-    const { scheduler, caps } = this.#deps
-    const { outputTokens, uncappedTokens, origin, body } = this.#draft
-    scheduler.estimates.learn(this.model, body.length, usage.prompt_tokens)
-    scheduler.estimates.learnUsed(this.model, outputTokens, usage.completion_tokens)
-    scheduler.metrics.output(this.tenant, {
-      reserved: outputTokens,
-      used: usage.completion_tokens,
-      saved: cut ? 0 : uncappedTokens - outputTokens,
-    })
-    const whole = finishReasons.length === 1 && !finishReasons.includes('length')
-    if (whole) caps?.learn(origin, usage.completion_tokens)
   }
 }

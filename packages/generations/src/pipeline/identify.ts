@@ -1,3 +1,4 @@
+import type { Fallback } from '@loopgate/cerebras'
 import { CanonicalError, type FamilyInput, keyOf, sampleOf } from '@loopgate/cache-key'
 import { fault } from '@loopgate/service-kit'
 import type { Families } from '../cache/families.ts'
@@ -30,6 +31,8 @@ export type Identify = {
    * Rejects with LG_CONFLICT for an idempotency key that was used for another request.
    */
   readonly identify: (call: GenerationCall, planned: SharedPlan) => Place | Promise<Place>
+  /** Where the answer of a fallback to the same call belongs: never where the upstream's own would. */
+  readonly standIn: (place: Place, fallback: Fallback) => Place
   /** The same without giving anything out or binding anything; null where a sample would be given out. */
   readonly foresee: (call: GenerationCall, planned: SharedPlan) => Promise<Place | { input: FamilyInput }>
 }
@@ -45,6 +48,7 @@ export function createIdentify(
   const familyFor = createLookAside(make)
 
   return {
+    standIn,
     identify(call, planned) {
       const scope = scopeOf(call, planned)
       const namespace = namespaces.version(scope)
@@ -59,6 +63,11 @@ export function createIdentify(
       if (planned.sample === 'new') return { input }
       return placeOf(input, family, await sampleOfFamily(family, planned.sample))
     },
+  }
+
+  function standIn({ input, sampleIndex }: Place, { name, model }: Fallback): Place {
+    const own = { ...input, request: { ...input.request, model: `${name}/${model}` } }
+    return placeOf(own, make(own), sampleIndex)
   }
 
   /** An idempotency key is its tenant's own, whatever else is shared. */

@@ -1,14 +1,22 @@
-import type { Retries, Upstream } from '@loopgate/cerebras'
+import type { Fallback, Retries, Upstream } from '@loopgate/cerebras'
 import type { Clock } from '@loopgate/service-kit'
 import type { Flight } from '../flight/flight.ts'
 import type { Caps } from '../schedule/caps/caps.ts'
 import type { Scheduler } from '../schedule/scheduler.ts'
+import type { Entry } from '../cache/entry.ts'
 import type { Caller } from './caller.ts'
+import type { Place } from './identify.ts'
+import type { Recall } from './recall.ts'
 import { Errand } from './errand.ts'
 
 export type LeadDeps = {
   readonly upstream: Upstream
   readonly clock: Clock
+  readonly recall: Recall
+  /** Where the answer of a fallback belongs. */
+  readonly standIn: (place: Place, fallback: Fallback) => Place
+  /** Gives a stored answer to a flight. */
+  readonly serve: (flight: Flight, entry: Entry, fallback?: Fallback) => void
   /** Repetitions of failed calls, within a budget. */
   readonly retries: Retries
   readonly scheduler: Scheduler

@@ -1,4 +1,4 @@
-import type { Upstream } from '@loopgate/cerebras'
+import type { Fallback, Upstream } from '@loopgate/cerebras'
 import { type Clock, fault, type FaultOptions, type Logger } from '@loopgate/service-kit'
 import type { Entry } from '../cache/entry.ts'
 import type { Families } from '../cache/families.ts'
@@ -41,8 +41,8 @@ export type PipelineDeps = {
   readonly families: Families
   readonly statistics: Statistics
   readonly coalescer: Coalescer
-  readonly retries: LeadDeps['retries']
   readonly scheduler: LeadDeps['scheduler']
+  readonly retries: LeadDeps['retries']
   readonly caps: LeadDeps['caps']
   /** The other replicas; null without Redis. */
   readonly replicas: Replicas | null
@@ -66,8 +66,8 @@ export type Pipeline = {
 export function createPipeline(deps: PipelineDeps, options: PipelineOptions): Pipeline {
   const { clock, coalescer, recall, metrics, replicas } = deps
   const { capBytes, ttlMs } = options
-  const callerDeps = { clock, metrics, statistics: deps.statistics, flusher: createFlusher(clock), tryAgain }
-  const leadDeps = { ...deps, ...options }
+  const callerDeps = { clock, metrics, statistics: deps.statistics, flusher: createFlusher(clock), tryAgain, standIn }
+  const leadDeps = { ...deps, ...options, standIn, serve }
   const keepDeps = { ...deps, wallNow: clock.wallNow, ttlMs }
   const seek = replicas === null ? null : createSeek({ replicas, recall, metrics, serve })
   let ready: Identify | null = null
@@ -176,10 +176,19 @@ export function createPipeline(deps: PipelineDeps, options: PipelineOptions): Pi
     else if (!caller.sit(heir, 'coalesced')) caller.end(heir.fault ?? failed.fault)
   }
 
-  function serve(flight: Flight, { recording, createdAtMs }: Entry): void {
+  function serve(flight: Flight, { recording, createdAtMs }: Entry, fallback?: Fallback): void {
     const { kind, usage } = recording
     const age = ageSeconds(clock, createdAtMs)
-    flight.open({ source: 'cache', kind, headers: {}, at: clock.now(), ageSeconds: age, attempts: 0, queueMs: 0 })
+    flight.open({
+      source: 'cache',
+      kind,
+      headers: {},
+      at: clock.now(),
+      ageSeconds: age,
+      attempts: 0,
+      queueMs: 0,
+      ...(fallback !== undefined && { fallback }),
+    })
     flight.complete({ finishReasons: [], usage, done: true }, recording)
   }
 
@@ -194,8 +203,19 @@ export function createPipeline(deps: PipelineDeps, options: PipelineOptions): Pi
     if (key === null) return
     // A flight that a caller without patience for old answers has replaced is old by now.
     const keeps = source !== 'cache' && coalescer.find(key) === flight
-    const stored = keeps ? keep(keepDeps, caller, key, flight, replicas?.tokenOf(flight) ?? null) : null
+    const fallback = flight.head?.fallback
+    const own = keeps && fallback === undefined
+    const stored = own ? keep(keepDeps, caller, key, flight, replicas?.tokenOf(flight) ?? null) : null
+    if (keeps && fallback !== undefined && caller.place !== null) {
+      const place = standIn(caller.place, fallback)
+      void keep(keepDeps, { call, place }, place.key, flight, null)
+    }
     replicas?.led.end(flight, stored)
     coalescer.release(key, flight)
+  }
+
+  /** Only for a place that has been identified. */
+  function standIn(place: Place, fallback: Fallback): Place {
+    return ready === null ? place : ready.standIn(place, fallback)
   }
 }

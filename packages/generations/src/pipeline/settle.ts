@@ -42,7 +42,7 @@ export function keep(
   const { surface, tenant, sharing = NO_WISHES } = call
   if (!isWorthKeeping(surface, end.recording, finishReasons, keepsLength(call, place))) return null
   const { scope, namespace } = place.input
-  const model = String(call.body['model'])
+  const model = String(place.input.request['model'])
   const lifeMs = lifeOf(sharing.ttlSeconds, place, ttlMs)
   const fields = fieldDigests(place.input)
   const entry: Entry = {

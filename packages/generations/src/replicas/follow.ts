@@ -69,7 +69,7 @@ class Follower implements Receiver, FrameTaker {
     this.#giveUp(error)
   }
 
-  head({ kind }: PeerHead): void {
+  head({ kind, fallback }: PeerHead): void {
     this.#kind = kind
     this.#flight.open({
       source: 'peer',
@@ -79,6 +79,7 @@ class Follower implements Receiver, FrameTaker {
       ageSeconds: null,
       attempts: 0,
       queueMs: 0,
+      ...(fallback !== undefined && { fallback }),
     })
   }
 

@@ -11,7 +11,11 @@ const PREAMBLE_BYTES = 5
 /** No frame is larger: a document is one block, and no reply may be larger than this. */
 const MAX_PAYLOAD_BYTES = 65 * 1024 * 1024
 
-const headSchema = z.object({ kind: z.enum(['stream', 'document']) })
+const headSchema = z.object({
+  kind: z.enum(['stream', 'document']),
+  /** Who has answered in place of the upstream. */
+  fallback: z.object({ name: z.string().max(64), model: z.string().max(200) }).optional(),
+})
 const endSchema = z.object({
   finishReasons: z.array(z.string()).readonly(),
   usage: usageSchema.nullable(),

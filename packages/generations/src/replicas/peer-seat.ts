@@ -74,7 +74,7 @@ export class PeerSeat implements Seat, Flushable {
     const { head, log } = this.#flight
     if (head !== null && !this.#headSent) {
       this.#headSent = true
-      this.#write(encodeHead({ kind: head.kind }))
+      this.#write(encodeHead({ kind: head.kind, fallback: head.fallback }))
     }
     const before = this.position
     for (let block = log.at(this.position); block && !this.#blocked; block = log.at(this.position)) {

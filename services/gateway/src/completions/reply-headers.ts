@@ -6,6 +6,7 @@ import {
   QUEUE_MS_HEADER,
   ROLE_HEADER,
   SAMPLE_HEADER,
+  UPSTREAM_HEADER,
   UPSTREAM_MS_HEADER,
 } from '@loopgate/contracts'
 import type { Generation } from '@loopgate/generations'
@@ -17,6 +18,7 @@ export function replyHeaders(generation: Generation): Record<string, string> {
     ...headers,
     [CACHE_HEADER]: outcome,
     [ROLE_HEADER]: role,
+    [UPSTREAM_HEADER]: generation.upstream,
     [ATTEMPTS_HEADER]: String(attempts),
     [QUEUE_MS_HEADER]: milliseconds(queueMs),
     [UPSTREAM_MS_HEADER]: milliseconds(upstreamMs),

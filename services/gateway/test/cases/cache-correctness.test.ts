@@ -176,8 +176,11 @@ for (const [name, stream, whole] of unfit) {
     const { gate, upstream } = await opened(t, (call) =>
       call.body['stream'] === true ? beginStream(call).end(stream) : whole(call),
     )
-    for (const streams of [true, true, false, false]) await post(gate, { ...SHARED, stream: streams })
-    t.equal(upstream.calls.length, 4)
+    for (const streams of [true, true, false, false]) {
+      const before = upstream.calls.length
+      await post(gate, { ...SHARED, stream: streams })
+      t.ok(upstream.calls.length > before, 'it is asked for anew')
+    }
   })
 }
 
