@@ -1,26 +1,60 @@
 import {
+  asyncExecutionSchema,
   batchEventSchema,
   executionEventSchema,
   executionResultSchema,
   LOOP_HEADER,
+  type AsyncExecution,
   type BatchEvent,
   type ExecutionEvent,
 } from '@loopgate/contracts'
 import { ApiError } from './api-error.ts'
 import { eventsOf } from './event-source.ts'
-import { json, type Call, type Transport } from './transport.ts'
-import type { Client } from './types.ts'
+import { json, pause, type Call, type Transport } from './transport.ts'
+import type { CallOptions, Client } from './types.ts'
 
 const EVENTS = { accept: 'text/event-stream' }
+const CACHE_CONTROL = { use: {}, renew: { 'cache-control': 'no-cache' }, ignore: { 'cache-control': 'no-store' } }
+/** How often `wait` looks; an execution takes at least a few milliseconds and usually waits for a slot. */
+const POLL_MS = 250
+
+const notAsync = (): ApiError =>
+  new ApiError({
+    status: 200,
+    code: 'not_async',
+    message: 'the gateway has no Redis and ran the execution at once instead of later',
+    retryable: false,
+  })
 
 /** The part of the client that runs code; see Client. */
 export function executionsClient(transport: Transport): Client['executions'] {
+  const ofOne = async (method: 'GET' | 'DELETE', id: string, { signal }: CallOptions): Promise<AsyncExecution> => {
+    const call = { method, path: `/api/executions/${encodeURIComponent(id)}`, signal, repeatable: true } as const
+    return json(await transport.send(call), (value) => asyncExecutionSchema.parse(value))
+  }
   return {
-    run: async (input, { signal, loopId } = {}) => {
-      const headers = loopId === undefined ? {} : { [LOOP_HEADER]: loopId }
+    run: async (input, { signal, loopId, reuse = 'use' } = {}) => {
+      const headers = { ...(loopId === undefined ? {} : { [LOOP_HEADER]: loopId }), ...CACHE_CONTROL[reuse] }
       // An execution is a pure function of its request.
       const call = { method: 'POST', path: '/api/executions', body: input, headers, signal, repeatable: true } as const
       return json(await transport.send(call), (value) => executionResultSchema.parse(value))
+    },
+    submit: async (input, { signal, reuse = 'use' } = {}) => {
+      const headers = { prefer: 'respond-async', ...CACHE_CONTROL[reuse] }
+      // Not tried again after a lost reply: it might then run twice, and only one of the two would be found.
+      const call = { method: 'POST', path: '/api/executions', body: input, headers, signal, repeatable: false } as const
+      const reply = await transport.send(call)
+      if (reply.status !== 202) throw notAsync()
+      return json(reply, (value) => asyncExecutionSchema.parse(value))
+    },
+    get: (id, options = {}) => ofOne('GET', id, options),
+    cancel: (id, options = {}) => ofOne('DELETE', id, options),
+    wait: async (id, { signal, pollMs = POLL_MS } = {}) => {
+      for (;;) {
+        const execution = await ofOne('GET', id, { signal })
+        if (execution.endedAt !== null) return execution
+        await pause(pollMs, signal)
+      }
     },
     follow: (input, { signal } = {}) =>
       untilEnd<ExecutionEvent>(

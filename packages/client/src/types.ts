@@ -1,4 +1,5 @@
 import type {
+  AsyncExecution,
   AuditPage,
   BatchEvent,
   CacheEntryView,
@@ -46,7 +47,10 @@ export type ClientOptions = {
   readonly random?: () => number
 }
 
-export type CallOptions = { readonly signal?: AbortSignal }
+export type CallOptions = { readonly signal?: AbortSignal | undefined }
+
+/** Whether a known verdict will do (`use`), is to be found anew and kept (`renew`), or neither (`ignore`). */
+export type Reuse = { readonly reuse?: 'use' | 'renew' | 'ignore' }
 
 /** The parts of a chat completion that callers of this client read. */
 export type ChatCompletion = {
@@ -92,8 +96,19 @@ export type Client = {
     /** `POST /api/executions`; aborting the signal kills the execution. */
     readonly run: (
       input: ExecutionInput,
-      options?: CallOptions & { readonly loopId?: string },
+      options?: CallOptions & Reuse & { readonly loopId?: string },
     ) => Promise<ExecutionResult>
+    /**
+     * The same without waiting (`prefer: respond-async`). Not tried again after a lost reply.
+     * @throws ApiError with code `not_async` where the gateway has no Redis
+     */
+    readonly submit: (input: ExecutionInput, options?: CallOptions & Reuse) => Promise<AsyncExecution>
+    /** `GET /api/executions/{id}` */
+    readonly get: (id: string, options?: CallOptions) => Promise<AsyncExecution>
+    /** `DELETE /api/executions/{id}`: as it is afterwards. */
+    readonly cancel: (id: string, options?: CallOptions) => Promise<AsyncExecution>
+    /** The execution once it has ended, failed or was cancelled; looks every `pollMs`, by default 250. */
+    readonly wait: (id: string, options?: CallOptions & { readonly pollMs?: number }) => Promise<AsyncExecution>
     /**
      * `POST /api/executions`, followed: `start`, `data` as the program puts it out, and `end` or
      * `error`. Not tried again: what was seen of a first try would not hold for a second.

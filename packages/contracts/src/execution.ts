@@ -289,6 +289,7 @@ export const executionResultSchema = z.object({
   }),
   runtime: z.object({ language: languageSchema, version: z.string() }),
   runnerId: z.string(),
+  cached: z.boolean().optional().describe('The verdict was known: nothing has run for this request'),
   checks: z.array(checkResultSchema),
   artifacts: z.array(artifactSchema).optional(),
   message: z.string().optional().describe('For internal_error: what went wrong, for the operator'),

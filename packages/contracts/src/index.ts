@@ -1,6 +1,7 @@
 export * from './api-key.ts'
 export * from './api-lists.ts'
 export * from './artifact.ts'
+export * from './async-execution.ts'
 export * from './cache.ts'
 export * from './completion.ts'
 export * from './execution.ts'

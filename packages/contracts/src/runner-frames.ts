@@ -117,11 +117,6 @@ export const gatewayFrameSchema = z.discriminatedUnion('type', [
     gatewayId: z.string(),
     peers: z.array(z.string()).describe('WebSocket URLs of the other replicas'),
     heartbeatMs: z.int(),
-    credential: z
-      .string()
-      .max(1000)
-      .optional()
-      .describe('What the runner presents from now on, at every replica, in place of a registration token'),
   }),
   z.object({
     type: z.literal('execute'),

@@ -1,7 +1,13 @@
 import type { Check, ExecutionInput, ExecutionResult, LoopRequest, Outcome, Verdict } from '@loopgate/contracts'
 
 /** What an execution said of a candidate. */
-export type Judgement = { readonly outcome: Outcome; readonly verdict: Verdict; readonly evidence: string }
+export type Judgement = {
+  readonly outcome: Outcome
+  readonly verdict: Verdict
+  readonly evidence: string
+  /** The gateway knew it: nothing was executed. */
+  readonly known?: true
+}
 
 const FILE_NAMES = { python: 'candidate.py', javascript: 'candidate.js', typescript: 'candidate.ts' } as const
 
@@ -28,6 +34,7 @@ export function executionInput(request: LoopRequest, code: string): ExecutionInp
 export function judge(checks: readonly Check[], result: ExecutionResult): Judgement | null {
   if (result.outcome === 'internal_error') return null
   const { outcome } = result
+  const known = result.cached === true ? { known: true as const } : {}
   for (const { id } of checks) {
     const record = result.checks.find(({ checkId }) => checkId === id)
     if (record?.verdict === 'pass') continue
@@ -35,7 +42,7 @@ export function judge(checks: readonly Check[], result: ExecutionResult): Judgem
     const said = record === undefined ? `${outcome}: check ${id} gave no verdict` : record.evidence
     const stderr = said === '' || record === undefined ? result.stderr.slice(-MAX_STDERR_CHARS) : ''
     const evidence = [said, stderr].filter((part) => part !== '').join('\n')
-    return { outcome, verdict, evidence: evidence.slice(0, MAX_EVIDENCE_CHARS) }
+    return { outcome, verdict, evidence: evidence.slice(0, MAX_EVIDENCE_CHARS), ...known }
   }
-  return { outcome, verdict: 'pass', evidence: '' }
+  return { outcome, verdict: 'pass', evidence: '', ...known }
 }

@@ -65,7 +65,13 @@ export type EngineTransition =
   | { readonly state: 'exhausted' | 'failed' | 'cancelled' | 'paused'; readonly reason: string }
 
 export type EngineCommit = {
-  readonly iterations: ReadonlyArray<{ readonly record: IterationRecord; readonly executed: boolean }>
+  readonly iterations: ReadonlyArray<{
+    readonly record: IterationRecord
+    /** The loop's first look at the candidate: its judgement is remembered. */
+    readonly fresh: boolean
+    /** It ran; not so where the gateway knew the verdict. */
+    readonly executed: boolean
+  }>
   readonly waveEnd: number
   readonly transition?: EngineTransition
 }

@@ -115,9 +115,9 @@ function commitOne(draft: Draft, iteration: number, slot: Slot, judgement: Judge
     verdict,
     evidence,
   }
-  const executed = candidate.refusal === null && first === undefined
-  if (executed) draft.seenInWave.set(candidate.sha256, { iteration, outcome, verdict, evidence })
-  draft.iterations.push({ record, executed })
+  const fresh = candidate.refusal === null && first === undefined
+  if (fresh) draft.seenInWave.set(candidate.sha256, { iteration, outcome, verdict, evidence })
+  draft.iterations.push({ record, fresh, executed: fresh && judgement.known !== true })
   draft.commitWaveEnd = draft.waveEnd
   draft.committed = iteration
   draft.spentTokens += answer.totalTokens

@@ -101,6 +101,15 @@ t.test('a repeated candidate waits for the first one and shares its verdict and 
   t.equal(run.stored.executed, 3)
 })
 
+t.test('a verdict that was known counts as no execution, and the candidate as seen all the same', async (t) => {
+  const run = new Run(loopRequest({ budget: { iterations: 2 }, fanOut: 1 }), { ...worldOf('a', 'a'), known: true })
+  run.deliver(generateId(run, 1))
+  run.deliver(executeId(run, 'a'))
+  run.deliver(generateId(run, 2))
+  t.match(run.stored.records, [{ duplicateOf: null }, { duplicateOf: 1 }])
+  t.equal(run.stored.executed, 0)
+})
+
 t.test('a fault is tried again as the same call and uses up no iteration', async (t) => {
   const run = new Run(loopRequest({ budget: { iterations: 1 } }), worldOf('a'))
   const first = generateId(run, 1)
@@ -234,7 +243,9 @@ t.test('an answer cut inside its fence is judged without a sandbox', async (t) =
     {
       type: 'commit',
       commit: {
-        iterations: [{ executed: false, record: { verdict: 'fail', outcome: 'compile_error', evidence: /cut/ } }],
+        iterations: [
+          { fresh: false, executed: false, record: { verdict: 'fail', outcome: 'compile_error', evidence: /cut/ } },
+        ],
         transition: { state: 'exhausted' },
       },
     },

@@ -19,6 +19,8 @@ export type World = {
   readonly texts: readonly string[]
   readonly completionTokens: readonly number[]
   readonly passing: ReadonlySet<string>
+  /** The gateway knows every verdict already. */
+  readonly known?: true
 }
 
 const PROMPT_TOKENS = 40
@@ -48,10 +50,12 @@ export const answer = (world: World, sampleIndex: number): Answer => {
   }
 }
 
-const judgement = (world: World, code: string): Judgement =>
-  world.passing.has(code)
+const judgement = (world: World, code: string): Judgement => ({
+  ...(world.passing.has(code)
     ? { outcome: 'ok', verdict: 'pass', evidence: '' }
-    : { outcome: 'ok', verdict: 'fail', evidence: `not ${code}` }
+    : { outcome: 'ok', verdict: 'fail', evidence: `not ${code}` }),
+  ...(world.known === true && { known: true }),
+})
 
 type Asked = Extract<LoopCommand, { id: number }>
 

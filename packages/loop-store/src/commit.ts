@@ -16,17 +16,18 @@ export function commitArgs(fence: number, commit: LoopCommit): Array<string | nu
     waveEnd,
     first,
     iterations.length,
-    ...iterations.flatMap(({ record, executed }) => {
+    ...iterations.flatMap(({ record, fresh, executed }) => {
       const { iteration, outcome, verdict, evidence } = record
       return [
         JSON.stringify(record),
         verdict,
         record.candidateSha256,
-        executed ? JSON.stringify({ iteration, outcome, verdict, evidence }) : '',
+        fresh ? JSON.stringify({ iteration, outcome, verdict, evidence }) : '',
         record.duplicateOf === null ? 0 : 1,
         record.totalTokens,
         record.totalTokens - record.completionTokens,
         record.cache,
+        executed ? 1 : 0,
       ]
     }),
   ]

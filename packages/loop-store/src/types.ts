@@ -30,7 +30,7 @@ export type LoopSnapshot = {
   readonly promptTokens: number
   /** Wall-clock milliseconds since the epoch at which the loop first ran. */
   readonly startedAtMs: number
-  /** Judgements by candidate hash, of every distinct candidate that was executed. */
+  /** Judgements by candidate hash, of every distinct candidate that was judged. */
   readonly seen: ReadonlyMap<string, Judgement>
 }
 
@@ -41,8 +41,15 @@ export type Acquired = {
   readonly barrenAcquires: number
 }
 
-/** `executed` is false for a repeated candidate and for one refused before the sandbox. */
-export type CommittedIteration = { readonly record: IterationRecord; readonly executed: boolean }
+/**
+ * `fresh` is false for a repeated candidate and for one refused before the sandbox; `executed` for one
+ * whose verdict was known, too.
+ */
+export type CommittedIteration = {
+  readonly record: IterationRecord
+  readonly fresh: boolean
+  readonly executed: boolean
+}
 
 /** What one commit adds: iterations dense and ascending, and at the end of a loop its transition. */
 export type LoopCommit = {

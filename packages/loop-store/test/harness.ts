@@ -21,9 +21,9 @@ export const request = (changes: Partial<LoopInput> = {}): LoopRequest =>
 
 export const iteration = (
   number: number,
-  changes: Partial<IterationRecord> & { executed?: boolean } = {},
+  changes: Partial<IterationRecord> & { executed?: boolean; fresh?: boolean } = {},
 ): CommittedIteration => {
-  const { executed = true, ...rest } = changes
+  const { executed = true, fresh = executed, ...rest } = changes
   const verdict: Verdict = rest.verdict ?? 'fail'
   return {
     record: {
@@ -40,6 +40,7 @@ export const iteration = (
       evidence: verdict === 'pass' ? '' : 'no',
       ...rest,
     },
+    fresh,
     executed,
   }
 }

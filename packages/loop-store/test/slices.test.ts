@@ -12,6 +12,7 @@ t.test('a slice gets what the slice before committed, and a fence above its', as
       iteration(1),
       iteration(2, { duplicateOf: 1, candidateSha256: 'sha-1', executed: false, cache: 'hit' }),
       iteration(3, { candidateSha256: 'refused', executed: false, outcome: 'compile_error' }),
+      iteration(4, { fresh: true, executed: false }),
     ],
     waveEnd: 8,
   })
@@ -20,26 +21,30 @@ t.test('a slice gets what the slice before committed, and a fence above its', as
     fence: 2,
     snapshot: {
       tenant: 'acme',
-      committed: 3,
+      committed: 4,
       waveEnd: 8,
       promptTokens: 40,
       startedAtMs: first?.snapshot.startedAtMs,
       view: {
         state: 'running',
         counts: {
-          iterations: 3,
+          iterations: 4,
           waves: 1,
           duplicates: 1,
           executions: 1,
-          tokens: 150,
-          generations: { hit: 1, miss: 2, coalesced: 0, bypass: 0 },
+          tokens: 200,
+          generations: { hit: 1, miss: 3, coalesced: 0, bypass: 0 },
         },
       },
     },
   })
   t.strictSame(
     [...(second?.snapshot.seen ?? [])],
-    [['sha-1', { iteration: 1, outcome: 'ok', verdict: 'fail', evidence: 'no' }]],
+    [
+      ['sha-1', { iteration: 1, outcome: 'ok', verdict: 'fail', evidence: 'no' }],
+      ['sha-4', { iteration: 4, outcome: 'ok', verdict: 'fail', evidence: 'no' }],
+    ],
+    'a candidate whose verdict was known is remembered, though nothing was executed for it',
   )
 })
 

@@ -136,7 +136,31 @@ export const ENV_NAMES: Readonly<Record<string, EnvName>> = {
     text: 'Whether the account has the service tiers of Cerebras: priorities are then sent as service_tier',
   },
   LOOPGATE_EXECUTION_QUEUE_MS: { used: 'gateway', default: '120000', text: 'Longest wait of an execution for a slot' },
-  LOOPGATE_EXECUTION_QUEUE_MAX: { used: 'gateway', default: '10000', text: 'Executions that may wait for a slot' },
+  LOOPGATE_EXECUTION_QUEUE_MAX: {
+    used: 'gateway',
+    default: '10000',
+    text: 'Executions that may wait for a slot; and asynchronous ones that may wait in the queue',
+  },
+  LOOPGATE_EXECUTION_RESULT_TTL_SECONDS: {
+    used: 'gateway',
+    default: '3600',
+    text: 'How long the result of an asynchronous execution is kept',
+  },
+  LOOPGATE_ASYNC_EXECUTIONS: {
+    used: 'gateway',
+    default: '64',
+    text: 'Asynchronous executions that one replica takes up at once; 0 leaves them to the others',
+  },
+  LOOPGATE_VERDICT_TTL_SECONDS: {
+    used: 'gateway',
+    default: '86400',
+    text: 'How long the verdict on a candidate is reused for the same checks; 0 runs every time',
+  },
+  LOOPGATE_VERDICT_ENTRIES: {
+    used: 'gateway',
+    default: '10000',
+    text: 'Verdicts that are kept for one tenant; the oldest goes first',
+  },
   LOOPGATE_EXECUTION_CEILINGS: {
     used: 'gateway',
     default: 'those of the API',
@@ -155,7 +179,11 @@ export const ENV_NAMES: Readonly<Record<string, EnvName>> = {
     text: 'Port of the health and metrics page of the worker; 0 opens none',
   },
   LOOPGATE_SLICE_MS: { used: 'loop-worker', default: '5000', text: 'Quantum after which a loop yields to the others' },
-  LOOPGATE_STALL_MS: { used: 'loop-worker', default: '10000', text: 'How long a dead worker keeps its slice' },
+  LOOPGATE_STALL_MS: {
+    used: 'gateway, loop-worker',
+    default: '10000',
+    text: 'How long a dead process keeps its slices and asynchronous executions',
+  },
   LOOPGATE_RUNNER_ID: { used: 'sandbox-runner', default: 'host name and a random part', text: 'Name of the runner' },
   LOOPGATE_RUNNER_SLOTS: { used: 'sandbox-runner', default: 'twice the cores', text: 'Executions that run at once' },
   LOOPGATE_RUNNER_LANGUAGES: {

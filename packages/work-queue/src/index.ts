@@ -1,4 +1,6 @@
 export * from './consumer.ts'
+export * from './execution-consumer.ts'
+export * from './execution-producer.ts'
 export * from './producer.ts'
 export * from './slices.ts'
 export * from './sweeper.ts'

@@ -1,6 +1,7 @@
-import { fault, type Logger } from '@loopgate/service-kit'
+import type { Logger } from '@loopgate/service-kit'
 import { Queue } from 'bullmq'
 import type { Redis } from 'ioredis'
+import { reachable } from './reachable.ts'
 import { queuePrefix, SLICE_QUEUE, sliceJobOptions, sliceJobSchema, type SliceJob } from './slices.ts'
 
 export type SliceProducer = {
@@ -27,25 +28,13 @@ export function createSliceProducer(
   })
   queue.on('error', (err) => logger[redis.status === 'ready' ? 'warn' : 'debug']({ err }, 'slice queue'))
 
-  /** BullMQ waits for a lost connection to come back; a caller of this does not. */
-  const reachable = async <T>(action: () => Promise<T>): Promise<T> => {
-    if (redis.status === 'end' || redis.status === 'close' || redis.status === 'reconnecting') {
-      throw fault('LG_STORE_UNAVAILABLE')
-    }
-    try {
-      return await action()
-    } catch (cause) {
-      throw fault('LG_STORE_UNAVAILABLE', { cause })
-    }
-  }
-
   return {
     enqueue: async (loopId) => {
       const job = sliceJobSchema.parse({ loopId })
-      await reachable(() => queue.add('slice', job, sliceJobOptions(loopId)))
+      await reachable(redis, () => queue.add('slice', job, sliceJobOptions(loopId)))
     },
     depth: () =>
-      reachable(async () => {
+      reachable(redis, async () => {
         const counts = await queue.getJobCounts('waiting', 'delayed', 'active')
         return { waiting: (counts['waiting'] ?? 0) + (counts['delayed'] ?? 0), active: counts['active'] ?? 0 }
       }),

@@ -7,6 +7,7 @@ import { openaiShape, problemShape } from './errors/bodies.ts'
 import { notFound } from './errors/not-found.ts'
 import { errorShape } from './errors/scope.ts'
 import { batchRoutes } from './executions/batch-routes.ts'
+import { asyncExecutionRoutes } from './executions/async/routes.ts'
 import { executionRoutes } from './executions/routes.ts'
 import { httpOptions } from './http-options.ts'
 import { eventRoutes } from './loops/event-routes.ts'
@@ -60,6 +61,7 @@ export async function buildApp(services: Services): Promise<App> {
       zodValidation(scope)
       executionRoutes(scope, services)
       batchRoutes(scope, services)
+      asyncExecutionRoutes(scope, services)
       runnerRoutes(scope, services)
       loopRoutes(scope, services)
       eventRoutes(scope, services)

@@ -6,9 +6,7 @@ import { createRegistry, newId, systemClock, type Clock, type Logger, type Regis
 import { createAuthenticator } from './auth/authenticator.ts'
 import { type Config, configuredKeys } from './config.ts'
 import { createCeilings } from './executions/ceilings.ts'
-import { createExecutions } from './executions/dispatcher.ts'
-import { limitExecutions } from './executions/limit-executions.ts'
-import { tenantNamer } from './executions/tenant-name.ts'
+import { composeExecutions } from './executions/compose.ts'
 import type { LoopServices } from './loops/loop-services.ts'
 import { observeLoops } from './loops/metrics.ts'
 import { composeKeys } from './keys/key-services.ts'
@@ -42,14 +40,6 @@ export function compose(config: Config, logger: Logger, tuning: Tuning = {}): Se
       gatewayId,
       heartbeatMs: tuning.heartbeatMs ?? HEARTBEAT_MS,
       helloMs: tuning.helloMs ?? HELLO_MS,
-    },
-  )
-  const executions = createExecutions(
-    { hub, clock, registry },
-    {
-      queueMs: config.LOOPGATE_EXECUTION_QUEUE_MS,
-      queueMax: config.LOOPGATE_EXECUTION_QUEUE_MAX,
-      nameTenant: tenantNamer(config.LOOPGATE_CACHE_SECRET ?? config.LOOPGATE_RUNNER_TOKEN),
     },
   )
   const upstream = createUpstream(
@@ -109,6 +99,10 @@ export function compose(config: Config, logger: Logger, tuning: Tuning = {}): Se
   })
   const redis = queueUrl === undefined ? null : connectRedis(queueUrl, 'fail-fast', { name: 'gateway' })
   const loops = redis === null ? null : composeLoops(redis, config, { clock, logger, registry })
+  const executions = composeExecutions(
+    { hub, clock, logger, registry, keys, redis: redis === null ? null : { client: redis, url: queueUrl ?? '' } },
+    config,
+  )
 
   return {
     logger,
@@ -117,7 +111,7 @@ export function compose(config: Config, logger: Logger, tuning: Tuning = {}): Se
     drain: createDrain(),
     authenticator: createAuthenticator(keys.ring, config.LOOPGATE_RUNNER_TOKEN),
     hub,
-    executions: limitExecutions(executions, keys),
+    ...executions,
     ceilings: createCeilings(config.LOOPGATE_EXECUTION_CEILINGS),
     loops,
     upstream,
@@ -128,7 +122,13 @@ export function compose(config: Config, logger: Logger, tuning: Tuning = {}): Se
     loopsStatus: () => (redis === null ? 'none' : redis.status === 'ready' ? 'up' : 'down'),
     async close() {
       prices.stop()
-      await Promise.all([loops?.close(), generations.close(), upstream.close(), keys.close()])
+      await Promise.all([
+        loops?.close(),
+        executions.asyncExecutions?.close(),
+        generations.close(),
+        upstream.close(),
+        keys.close(),
+      ])
       redis?.disconnect()
     },
   }

@@ -2,6 +2,7 @@ import type { Upstream } from '@loopgate/cerebras'
 import type { Generations } from '@loopgate/generations'
 import type { Clock, Logger, Registry } from '@loopgate/service-kit'
 import type { Authenticator } from './auth/authenticator.ts'
+import type { AsyncDoor } from './executions/async/compose.ts'
 import type { Ceilings } from './executions/ceilings.ts'
 import type { Executions } from './executions/dispatcher.ts'
 import type { KeyServices } from './keys/key-services.ts'
@@ -19,6 +20,8 @@ export type Services = {
   readonly authenticator: Authenticator
   readonly hub: RunnerHub
   readonly executions: Executions
+  /** Executions whose caller does not wait; null without a Redis. */
+  readonly asyncExecutions: AsyncDoor | null
   readonly ceilings: Ceilings
   readonly loops: LoopServices | null
   readonly upstream: Upstream

@@ -112,6 +112,12 @@ t.test('an execution is followed, a batch is run and a runner drained through th
     ],
   )
 
+  const submitted = await client.executions.submit(input)
+  hand.say({ type: 'result', leaseId: (await hand.hear('execute')).leaseId, result: resultOf({ stdout: 'later' }) })
+  t.match(await client.executions.wait(submitted.id, { pollMs: 5 }), { state: 'ended', result: { stdout: 'later' } })
+  t.match(await client.executions.cancel(submitted.id), { state: 'ended' })
+  await t.rejects(client.executions.get('exec_none'), { status: 404, code: 'LG_NOT_FOUND' })
+
   const accepted = hand.hear('execute').then((frame) => hand.say({ type: 'accepted', leaseId: frame.leaseId }))
   for await (const event of client.executions.follow(input)) {
     t.equal(event.type, 'start')

@@ -8,6 +8,8 @@ import { send, series, until } from './kit/http.ts'
 import { noSandboxes } from './kit/real-runner.ts'
 import { attach, resultOf } from './kit/runner.ts'
 
+const skip = await noSandboxes(t)
+
 const batch = (
   t: Test,
   gw: TestGateway,
@@ -109,7 +111,7 @@ t.test('an empty batch, one that is too long and one that is none are refused as
   }
 })
 
-t.test('sixty real programs in one call, one of which breaks', { skip: await noSandboxes(t) }, async (t) => {
+t.test('sixty real programs in one call, one of which breaks', { skip }, async (t) => {
   const gw = await gateway(t, { redis: null })
   await runner(t, { gatewayUrl: gw.url, token: gw.runnerToken, slots: 4 })
   const program = (index: number) => ({

@@ -9,6 +9,8 @@ import { send, series, until } from './kit/http.ts'
 import { noSandboxes } from './kit/real-runner.ts'
 import { attach, resultOf } from './kit/runner.ts'
 
+const skip = await noSandboxes(t)
+
 const follow = (t: Test, gw: TestGateway, over: Record<string, unknown> = {}): Promise<StreamedReply> =>
   postStreamed(t, `${gw.url}/api/executions`, {
     key: gw.apiKey,
@@ -143,7 +145,7 @@ t.test('a caller who leaves before anything has happened is taken out of the que
   )
 })
 
-t.test('what a real program prints arrives before it ends', { skip: await noSandboxes(t) }, async (t) => {
+t.test('what a real program prints arrives before it ends', { skip }, async (t) => {
   const gw = await gateway(t, { redis: null })
   await runner(t, { gatewayUrl: gw.url, token: gw.runnerToken, slots: 1 })
   const source = 'import sys, time\nprint("\\u20ac", flush=True)\ntime.sleep(60)'

@@ -57,7 +57,7 @@ async function newLoop(): Promise<{
   return {
     id,
     step: (iteration) =>
-      store.commit(id, fence, { iterations: [{ record: record(iteration), executed: true }], waveEnd: 8 }),
+      store.commit(id, fence, { iterations: [{ record: record(iteration), fresh: true, executed: true }], waveEnd: 8 }),
     end: () =>
       store.commit(id, fence, {
         iterations: [],
@@ -197,7 +197,11 @@ t.test('a reader cut off at every event, who comes back to the other replica, se
 t.test('many events make many pages, none lost or doubled', async (t) => {
   const loop = await newLoop()
   const { fence } = (await store.acquire(loop.id))!
-  const iterations = Array.from({ length: 450 }, (_, index) => ({ record: record(index + 1), executed: true }))
+  const iterations = Array.from({ length: 450 }, (_, index) => ({
+    record: record(index + 1),
+    fresh: true,
+    executed: true,
+  }))
   await store.commit(loop.id, fence, { iterations, waveEnd: 450 })
   await send(`${one.url}/api/loops/${loop.id}/cancel`, { method: 'POST', key: one.apiKey })
   const events = await (async () => {

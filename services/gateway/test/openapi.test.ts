@@ -29,6 +29,8 @@ t.test('every route that the server answers is in the document, and nothing else
     'GET /openapi.json',
     'POST /api/executions',
     'POST /api/executions/batch',
+    'GET /api/executions/{id}',
+    'DELETE /api/executions/{id}',
     'GET /api/runners',
     'GET /api/runners/connect',
     'POST /api/runners/{id}/drain',

@@ -6,7 +6,11 @@ import { createCommitter } from '../src/slice/committer.ts'
 import { delayBefore, faultOf } from '../src/slice/faults.ts'
 
 const commit = (waveEnd: number, ...iterations: number[]): LoopCommit => ({
-  iterations: iterations.map((iteration) => ({ record: { iteration } as IterationRecord, executed: true })),
+  iterations: iterations.map((iteration) => ({
+    record: { iteration } as IterationRecord,
+    fresh: true,
+    executed: true,
+  })),
   waveEnd,
 })
 

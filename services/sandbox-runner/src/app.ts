@@ -62,10 +62,9 @@ export function createRunner(deps: {
   const links = createLinks({
     clock,
     logger,
-    bearer: () => bearer,
+    token: config.LOOPGATE_RUNNER_TOKEN,
     info,
-    onWelcome: (gatewayId, credential) => {
-      bearer = credential ?? bearer
+    onWelcome: (gatewayId) => {
       for (const { leaseId, result } of kept.of(gatewayId)) links.send(gatewayId, { type: 'result', leaseId, result })
       if (draining) links.send(gatewayId, { type: 'draining' })
       if (work.running() > 0) links.send(gatewayId, { type: 'load', running: work.running() })
@@ -90,7 +89,6 @@ export function createRunner(deps: {
     links.sendAll({ type: 'draining' })
     logger.info('a gateway asked this runner to take nothing more')
   }
-  let bearer = config.LOOPGATE_RUNNER_TOKEN.reveal()
   let draining = false
   let stayAlive: NodeJS.Timeout | undefined
 

@@ -1,5 +1,5 @@
 import { CLOSE_CODES, type RunnerFrame, type RunnerInfo } from '@loopgate/contracts'
-import type { Clock, Logger } from '@loopgate/service-kit'
+import type { Clock, Logger, Secret } from '@loopgate/service-kit'
 import { createBackoff } from './backoff.ts'
 import { connectUrl } from './config.ts'
 import { dialGateway, type GatewaySocket, type WorkFrame } from './socket.ts'
@@ -18,10 +18,9 @@ export type Links = {
 export type LinksDeps = {
   readonly clock: Clock
   readonly logger: Logger
-  /** What the runner presents at this moment. */
-  readonly bearer: () => string
+  readonly token: Secret
   readonly info: () => RunnerInfo
-  readonly onWelcome: (gatewayId: string, credential: string | undefined) => void
+  readonly onWelcome: (gatewayId: string) => void
   readonly onFrame: (gatewayId: string, frame: WorkFrame) => void
   /** Another gateway answers where this one did, and this one is attached nowhere: it was restarted. */
   readonly onSucceeded: (gatewayId: string) => void
@@ -51,9 +50,9 @@ export function createLinks(deps: LinksDeps): Links {
 
   const open = (link: Link) => {
     link.cancelRetry()
-    const target = { url: link.url, bearer: deps.bearer(), info: deps.info() }
+    const target = { url: link.url, token: deps.token, info: deps.info() }
     link.socket = dialGateway(deps.clock, target, {
-      onWelcome: ({ gatewayId, peers, credential }) => {
+      onWelcome: ({ gatewayId, peers }) => {
         link.gatewayId = gatewayId
         link.failures = 0
         link.backoff.reset()
@@ -61,7 +60,7 @@ export function createLinks(deps: LinksDeps): Links {
         const before = link.lastGatewayId
         link.lastGatewayId = gatewayId
         if (before !== null && before !== gatewayId && !isAttached(before)) deps.onSucceeded(before)
-        deps.onWelcome(gatewayId, credential)
+        deps.onWelcome(gatewayId)
         for (const peer of peers) add(peer, false)
       },
       onPeers: (peers) => {

@@ -7,7 +7,7 @@ import {
   type RunnerInfo,
 } from '@loopgate/contracts'
 import { createInbox, createOutbox, OWN_VERSION, refuseVersion } from '@loopgate/runner-wire'
-import type { Clock } from '@loopgate/service-kit'
+import type { Clock, Secret } from '@loopgate/service-kit'
 import { WebSocket, type RawData } from 'ws'
 
 type Welcome = Extract<GatewayFrame, { type: 'welcome' }>
@@ -46,11 +46,11 @@ const CLOSE_MS = 1_000
  */
 export function dialGateway(
   clock: Clock,
-  target: { url: string; bearer: string; info: RunnerInfo },
+  target: { url: string; token: Secret; info: RunnerInfo },
   events: SocketEvents,
 ): GatewaySocket {
   const socket = new WebSocket(target.url, {
-    headers: { authorization: `Bearer ${target.bearer}` },
+    headers: { authorization: `Bearer ${target.token.reveal()}` },
     perMessageDeflate: false,
     maxPayload: MAX_MESSAGE_BYTES,
     handshakeTimeout: GREETING_MS,

@@ -2,9 +2,9 @@
 -- ARGV  6 fence
 --       7 state to enter, '' for none   8 reason   9 accepted candidate (JSON), '' for none
 --      10 last iteration of the wave   11 number of the first iteration
---      12 number of iterations, then 8 values for each:
---         record (JSON), verdict, candidate SHA-256, judgement (JSON) or '' if it was not executed,
---         1 for a duplicate, total tokens, prompt tokens, cache outcome
+--      12 number of iterations, then 9 values for each:
+--         record (JSON), verdict, candidate SHA-256, judgement (JSON) or '' if the candidate is not new,
+--         1 for a duplicate, total tokens, prompt tokens, cache outcome, 1 if it was executed
 -- Result: {'ok' | 'stale' | 'ended' | 'gap', state}
 -- Atomic because records, events, counts and the terminal state must agree whoever reads and
 -- whenever the worker dies. Idempotent: iterations already committed under this fence are skipped,
@@ -25,13 +25,13 @@ local verdicts = { pass = 0, fail = 0, error = 0 }
 local fresh = 0
 for n = 0, count - 1 do
   if first + n > committed then
-    local at = 13 + n * 8
+    local at = 13 + n * 9
     append('{"type":"iteration","record":' .. ARGV[at] .. '}')
     verdicts[ARGV[at + 1]] = verdicts[ARGV[at + 1]] + 1
     if ARGV[at + 3] ~= '' then
       redis.call('HSETNX', KEYS[3], ARGV[at + 2], ARGV[at + 3])
-      added.executions = added.executions + 1
     end
+    added.executions = added.executions + tonumber(ARGV[at + 8])
     added.duplicates = added.duplicates + tonumber(ARGV[at + 4])
     added.tokens = added.tokens + tonumber(ARGV[at + 5])
     redis.call('HSET', KEYS[1], 'promptTokens', ARGV[at + 6])

@@ -7,7 +7,11 @@ import { errorsPage } from './errors-page.ts'
 import { metricsPage } from './metrics-page.ts'
 
 /** A configuration that reaches nothing: the pages only need what is registered. */
-const NOWHERE = { CEREBRAS_API_KEY: 'none', LOOPGATE_REDIS_URL: 'redis://127.0.0.1:9' }
+const NOWHERE = {
+  CEREBRAS_API_KEY: 'none',
+  LOOPGATE_REDIS_URL: 'redis://127.0.0.1:9',
+  LOOPGATE_ASYNC_EXECUTIONS: '0',
+}
 
 /** The generated files of `docs/`, by name. */
 export async function pages(): Promise<Record<string, string>> {

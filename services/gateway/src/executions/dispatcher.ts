@@ -88,7 +88,7 @@ export function createExecutions(
       leaseId: lease.id,
       executionId: task.id,
       deadlineMs,
-      output: watch !== undefined,
+      output: watch?.onOutput !== undefined,
       tenant: options.nameTenant(task.order.tenant),
       request,
     })
@@ -189,7 +189,7 @@ export function createExecutions(
       if (frame.type === 'busy') onBusy(lease)
       else if (frame.type === 'refused') lose(lease, 'refused')
       else if (frame.type === 'accepted') onAccepted(lease)
-      else if (lease.accepted && !lease.task.settled) return lease.task.order.watch?.onOutput(frame)
+      else if (lease.accepted && !lease.task.settled) return lease.task.order.watch?.onOutput?.(frame)
     }
     pump()
   }
@@ -219,7 +219,7 @@ export function createExecutions(
       }
       const { promise, resolve, reject } = Promise.withResolvers<ExecutionResult>()
       const task: Task = {
-        id: newId('exec'),
+        id: order.id ?? newId('exec'),
         order,
         waitingSince: clock.now(),
         ticket: null,

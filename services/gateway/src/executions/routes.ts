@@ -1,4 +1,6 @@
 import {
+  asyncExecutionSchema,
+  CACHE_HEADER,
   executionEventSchema,
   executionRequestSchema,
   executionResultSchema,
@@ -8,20 +10,27 @@ import type { Clock } from '@loopgate/service-kit'
 import type { App } from '../app-type.ts'
 import { NEEDS_KEY, problems } from '../openapi/responses.ts'
 import { wantsEvents } from '../streams/reply-stream.ts'
+import type { AsyncExecutions } from './async/async-executions.ts'
 import type { Ceilings } from './ceilings.ts'
 import { departure } from './departure.ts'
 import type { Executions } from './dispatcher.ts'
+import { cacheOutcome, prefersAsync, reuseOf } from './request-headers.ts'
 import { streamExecution } from './streamed.ts'
 import type { Order } from './task.ts'
 
 /** A request has to fit into one frame to a runner, whatever JSON makes of it and of the defaults that were filled in. */
 const BODY_LIMIT_BYTES = MAX_FRAME_BYTES / 2
 
+export type ExecutionRouteDeps = {
+  readonly executions: Executions
+  /** Without it the preference for an asynchronous reply is not honoured. */
+  readonly asyncExecutions: AsyncExecutions | null
+  readonly ceilings: Ceilings
+  readonly clock: Clock
+}
+
 /** `POST /api/executions`. */
-export function executionRoutes(
-  app: App,
-  { executions, ceilings, clock }: { executions: Executions; ceilings: Ceilings; clock: Clock },
-): void {
+export function executionRoutes(app: App, { executions, asyncExecutions, ceilings, clock }: ExecutionRouteDeps): void {
   app.post(
     '/executions',
     {
@@ -30,9 +39,9 @@ export function executionRoutes(
       preValidation: async ({ body }) => ceilings.fill(body, ['limits', 'compileLimits']),
       schema: {
         tags: ['executions'],
-        summary: 'Run code in a sandbox and wait for the result',
+        summary: 'Run code in a sandbox',
         description:
-          'Waits for a slot of a runner, then for the end. Closing the connection takes the execution out of the queue or kills it. With `accept: text/event-stream` output comes while the program runs: `start`, `data` and `end`, or `error`. `prefer: respond-async` is a preference that is not honoured (RFC 7240, section 2): the reply is the result.',
+          'Waits for a slot of a runner, then for the end. Closing the connection takes the execution out of the queue or kills it. With `accept: text/event-stream` output comes while the program runs: `start`, `data` and `end`, or `error`. With `prefer: respond-async` the reply comes at once, and `location` is where the result will be; where that cannot be had the preference is not honoured (RFC 7240, section 2). A verdict that is known is given again, unless `cache-control` says `no-cache` or `no-store`.',
         security: NEEDS_KEY,
         body: executionRequestSchema,
         response: {
@@ -43,6 +52,7 @@ export function executionRoutes(
               'text/event-stream': { schema: executionEventSchema },
             },
           },
+          202: asyncExecutionSchema,
           ...problems(
             'LG_BAD_REQUEST',
             'LG_BAD_JSON',
@@ -60,6 +70,7 @@ export function executionRoutes(
             'LG_LIMIT_REACHED',
             'LG_BUDGET_SPENT',
             'LG_OVERLOADED',
+            'LG_STORE_UNAVAILABLE',
           ),
         },
       },
@@ -72,10 +83,20 @@ export function executionRoutes(
         request: request.body,
         bytes: request.rawBody?.length ?? 0,
         signal: departure(reply),
+        reuse: reuseOf(request.headers),
       }
-      if (!wantsEvents(request.headers.accept)) return executions.run(order)
-      await streamExecution({ executions, clock }, order, reply)
-      return reply
+      if (asyncExecutions !== null && prefersAsync(request.headers)) {
+        const accepted = await asyncExecutions.accept(order)
+        void reply.header('location', `/api/executions/${accepted.id}`).header('preference-applied', 'respond-async')
+        return reply.code(202).send(accepted)
+      }
+      if (wantsEvents(request.headers.accept)) {
+        await streamExecution({ executions, clock }, order, reply)
+        return reply
+      }
+      const result = await executions.run(order)
+      if (order.request.checks.length > 0) void reply.header(CACHE_HEADER, cacheOutcome(order, result))
+      return result
     },
   )
 }

@@ -1,10 +1,13 @@
 import type { ExecutionRequest, ExecutionResult, OutputStream } from '@loopgate/contracts'
+import type { Reuse } from '@loopgate/execution-store'
 import type { LoopgateError } from '@loopgate/service-kit'
 import type { Runner } from '../runners/hub.ts'
 import type { Ticket } from './fair-queue.ts'
 
 /** What somebody wants to be run. */
 export type Order = {
+  /** Its id, where it has one already. */
+  readonly id?: string
   readonly tenant: string
   /** The API key that asked for it, whose limits count beside the tenant's; absent where that is not known any more. */
   readonly keyId?: string
@@ -15,6 +18,8 @@ export type Order = {
   readonly signal: AbortSignal
   /** Told of what happens before the end; nobody watches most executions. */
   readonly watch?: Watch
+  /** Whether a known verdict will do; `renew` runs it and keeps what comes, `ignore` not even that. Default `use`. */
+  readonly reuse?: Reuse
 }
 
 /** Output while it comes. It may be lost on the way; the result has all that the limits allow. */
@@ -23,7 +28,7 @@ type Output = { readonly stream: OutputStream; readonly text: string; readonly s
 type Watch = {
   /** A runner has begun. A second time after the first runner was lost: what it had put out counts no more. */
   readonly onStart: (start: { readonly id: string; readonly runnerId: string; readonly attempt: number }) => void
-  readonly onOutput: (output: Output) => void
+  readonly onOutput?: (output: Output) => void
 }
 
 /**

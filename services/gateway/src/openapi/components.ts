@@ -1,4 +1,5 @@
 import {
+  asyncExecutionSchema,
   cacheEntrySchema,
   cacheStatisticsSchema,
   checkResultSchema,
@@ -34,6 +35,7 @@ const NAMED = {
   ExecutionRequest: executionRequestSchema,
   ExecutionResult: executionResultSchema,
   ExecutionEvent: executionEventSchema,
+  AsyncExecution: asyncExecutionSchema,
   ExecutionBatch: executionBatchSchema,
   BatchEvent: batchEventSchema,
   IterationRecord: iterationRecordSchema,

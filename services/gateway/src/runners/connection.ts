@@ -25,14 +25,6 @@ export type Connection = {
   readonly close: (code: number, reason: string) => void
 }
 
-/** Who dialled, as far as its token tells. */
-export type DialledBy = {
-  /** The only name that it may give itself; null for the token that all runners share. */
-  readonly runnerId: string | null
-  /** What it is given to come back with, in place of a token that is spent. */
-  readonly credential: string | null
-}
-
 export type ConnectionEvents = {
   /** The runner has greeted; called at most once, before any other. */
   readonly onHello: (connection: Connection) => void
@@ -68,7 +60,6 @@ const CLOSE_MS = 1_000
 export function acceptRunner(
   socket: WebSocket,
   clock: Clock,
-  by: DialledBy,
   options: ConnectionOptions,
   events: ConnectionEvents,
 ): void {
@@ -107,9 +98,6 @@ export function acceptRunner(
     if (connection !== null) return close(CLOSE_CODES.protocolError, 'hello twice')
     const refused = refuseVersion(frame)
     if (refused !== null) return close(CLOSE_CODES.protocolError, refused)
-    if (by.runnerId !== null && by.runnerId !== frame.info.runnerId) {
-      return close(CLOSE_CODES.unauthorized, `the token is that of ${by.runnerId}`)
-    }
     stopTimer()
     outbox.push({
       type: 'welcome',
@@ -117,7 +105,6 @@ export function acceptRunner(
       gatewayId: options.gatewayId,
       peers: [...options.peers()],
       heartbeatMs: options.heartbeatMs,
-      ...(by.credential !== null && { credential: by.credential }),
     })
     stopTimer = clock.after(options.heartbeatMs, beat)
     connection = {

@@ -2,7 +2,7 @@ import type { WebSocket } from '@fastify/websocket'
 import { CLOSE_CODES, type Isolation, type Language, type RunnerInfo, type RunnerView } from '@loopgate/contracts'
 import type { Ignored } from '@loopgate/runner-wire'
 import type { Clock, Logger } from '@loopgate/service-kit'
-import { acceptRunner, type Connection, type ConnectionOptions, type DialledBy, type WorkFrame } from './connection.ts'
+import { acceptRunner, type Connection, type ConnectionOptions, type WorkFrame } from './connection.ts'
 import { createServed, type Served } from './served.ts'
 
 /** An attached runner with what this replica has given it to do. */
@@ -35,7 +35,7 @@ export type RunnerEvents = {
 
 export type RunnerHub = {
   /** Takes over a socket whose runner is authenticated. */
-  readonly accept: (socket: WebSocket, by: DialledBy) => void
+  readonly accept: (socket: WebSocket) => void
   readonly runners: () => Iterable<Runner>
   readonly views: () => RunnerView[]
   /** Tells a runner to take nothing more, of any replica; null if it is not attached here. */
@@ -118,11 +118,10 @@ export function createRunnerHub(
     bind(bound) {
       events = bound
     },
-    accept(socket, by) {
+    accept(socket) {
       acceptRunner(
         socket,
         clock,
-        by,
         { ...options, peers: () => peers },
         {
           onHello: attach,

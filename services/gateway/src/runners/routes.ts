@@ -73,7 +73,7 @@ export function runnerRoutes(app: App, { hub, drain }: { hub: RunnerHub; drain: 
     },
     wsHandler: (socket) => {
       if (drain.started) socket.close(CLOSE_CODES.draining, 'the gateway is shutting down')
-      else hub.accept(socket, { runnerId: null, credential: null })
+      else hub.accept(socket)
     },
   })
 }

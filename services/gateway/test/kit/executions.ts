@@ -6,8 +6,11 @@ import { resultOf, type HandRunner } from './runner.ts'
 
 export const REQUEST: ExecutionInput = { language: 'python', files: [{ path: 'main.py', content: 'print(1)' }] }
 
-export const run = (gw: TestGateway, over: Record<string, unknown> = {}, key = gw.apiKey): Promise<Reply> =>
-  send(`${gw.url}/api/executions`, { key, body: { ...REQUEST, ...over } })
+export const run = (
+  gw: Pick<TestGateway, 'url' | 'apiKey'>,
+  over: Record<string, unknown> = {},
+  key = gw.apiKey,
+): Promise<Reply> => send(`${gw.url}/api/executions`, { key, body: { ...REQUEST, ...over } })
 
 /** Takes the next execution offered, says that it runs, and ends it. */
 export async function serve(runner: HandRunner, stdout = ''): Promise<string> {

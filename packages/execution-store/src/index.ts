@@ -1,0 +1,2 @@
+export * from './records/store.ts'
+export * from './verdicts/store.ts'
