@@ -1,7 +1,10 @@
+import { removeSpawnHook } from '@loopgate/testkit/untouched-spawn'
 import t from 'tap'
 import { sandboxTable } from '../src/report/sandbox-table.ts'
 import { sandboxBench } from '../src/scenarios/sandbox.ts'
 import { shortRun } from './options.ts'
+
+removeSpawnHook()
 
 t.test('the benchmark of sandboxes measures what runs, says what does not, and compares with a process', async (t) => {
   const options = await shortRun(t.testdir(), [])
