@@ -1,5 +1,12 @@
 import type { CacheOutcome, Usage } from '@loopgate/contracts'
-import { createTally, type ErrorCode, Gauge, Histogram, type Registry, SECONDS_BUCKETS } from '@loopgate/service-kit'
+import {
+  createTally,
+  type ErrorCode,
+  Histogram,
+  observeGauge,
+  type Registry,
+  SECONDS_BUCKETS,
+} from '@loopgate/service-kit'
 
 /** Who bore the tokens of an answer: the upstream was paid, or nobody was. */
 type TokenSource = 'upstream' | 'saved'
@@ -95,6 +102,6 @@ export function createMetrics(
   }
 
   function gauge(name: string, help: string, value: () => number): void {
-    const made: Gauge = new Gauge({ name, help, registers, collect: () => made.set(value()) })
+    observeGauge(registry, { name, help }, (made) => made.set(value()))
   }
 }

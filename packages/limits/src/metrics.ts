@@ -1,4 +1,4 @@
-import { createTally, Gauge, type Registry } from '@loopgate/service-kit'
+import { createTally, observeGauge, type Registry } from '@loopgate/service-kit'
 import type { Amount, Ask, LimitName } from './types.ts'
 
 export type LimitMetrics = {
@@ -29,17 +29,9 @@ export function createLimitMetrics(registry: Registry): LimitMetrics {
   })
   const reserved = new Map<string, { tokens: number; requests: number }>()
   const show = (name: string, help: string, what: 'tokens' | 'requests'): void => {
-    registry.registerMetric(
-      new Gauge({
-        name,
-        help,
-        labelNames: ['tenant'],
-        registers: [],
-        collect() {
-          for (const [tenant, held] of reserved) this.set({ tenant }, held[what])
-        },
-      }),
-    )
+    observeGauge(registry, { name, help, labelNames: ['tenant'] }, (gauge) => {
+      for (const [tenant, held] of reserved) gauge.set({ tenant }, held[what])
+    })
   }
   show(
     'loopgate_reserved_tokens',

@@ -1,4 +1,4 @@
-import { collectDefaultMetrics, Registry } from 'prom-client'
+import { collectDefaultMetrics, Gauge, Registry } from 'prom-client'
 
 export { Counter, Gauge, Histogram, Registry } from 'prom-client'
 
@@ -27,4 +27,24 @@ export function createRegistry({ processMetrics = true }: { processMetrics?: boo
     }
   }
   return registry
+}
+
+/** A gauge that is read when somebody scrapes; `read` sets all series that there are, and others are gone. */
+export function observeGauge(
+  registry: Registry,
+  { name, help, labelNames = [] }: { name: string; help: string; labelNames?: readonly string[] },
+  read: (gauge: Gauge) => void | Promise<void>,
+): void {
+  registry.registerMetric(
+    new Gauge({
+      name,
+      help,
+      labelNames: [...labelNames],
+      registers: [],
+      collect() {
+        if (labelNames.length > 0) this.reset()
+        return read(this)
+      },
+    }),
+  )
 }

@@ -1,5 +1,5 @@
 import type { Priority } from '@loopgate/contracts'
-import { createTally, Gauge, Histogram, type Registry, SECONDS_BUCKETS } from '@loopgate/service-kit'
+import { createTally, Histogram, observeGauge, type Registry, SECONDS_BUCKETS } from '@loopgate/service-kit'
 import { type Amounts, CURRENCIES } from './buckets/amounts.ts'
 import type { Bucket } from './buckets/bucket.ts'
 import { WINDOWS } from './buckets/windows.ts'
@@ -30,13 +30,12 @@ export type SchedulerMetrics = {
 
 /** Metrics of queue, buckets and caps; read from the desks when they are asked for. */
 export function createSchedulerMetrics(registry: Registry, desks: () => Iterable<Desk>): SchedulerMetrics {
-  const registers = [registry]
   const wait = new Histogram({
     name: 'loopgate_queue_wait_seconds',
     help: 'How long those waited that had to wait for room in the buckets of the provider, by class',
     labelNames: ['class'],
     buckets: SECONDS_BUCKETS,
-    registers,
+    registers: [registry],
   })
   const refused = createTally(registry, {
     name: 'loopgate_queue_refused_total',
@@ -68,14 +67,15 @@ export function createSchedulerMetrics(registry: Registry, desks: () => Iterable
     help: 'Answers that a learnt cap cut off and that were generated once more without it',
     labelNames: ['tenant'],
   })
-  gauge('loopgate_queue_depth', 'Generations that wait for room in the buckets of the provider', ['class'], (made) => {
+  const depth = { name: 'loopgate_queue_depth', help: 'Generations that wait for room in the buckets of the provider' }
+  observeGauge(registry, { ...depth, labelNames: ['class'] }, (made) => {
     for (const priority of PRIORITIES) {
-      let depth = 0
-      for (const { queue } of desks()) depth += queue.sizeOf(priority)
-      made.set({ class: priority }, depth)
+      let waiting = 0
+      for (const { queue } of desks()) waiting += queue.sizeOf(priority)
+      made.set({ class: priority }, waiting)
     }
   })
-  gauge('loopgate_queue_bytes', 'Bodies of the generations that wait', [], (made) => {
+  observeGauge(registry, { name: 'loopgate_queue_bytes', help: 'Bodies of the generations that wait' }, (made) => {
     let bytes = 0
     for (const { queue } of desks()) bytes += queue.bytes
     made.set(bytes)
@@ -101,21 +101,8 @@ export function createSchedulerMetrics(registry: Registry, desks: () => Iterable
     reissued: (tenant) => reissued.add(1, tenant),
   }
 
-  function gauge(name: string, help: string, labelNames: string[], read: (made: Gauge) => void): void {
-    const made: Gauge = new Gauge({
-      name,
-      help,
-      labelNames,
-      registers,
-      collect() {
-        made.reset()
-        read(made)
-      },
-    })
-  }
-
   function each(name: string, help: string, value: (bucket: Bucket) => number): void {
-    gauge(name, help, ['organisation', 'model'], (made) => {
+    observeGauge(registry, { name, help, labelNames: ['organisation', 'model'] }, (made) => {
       for (const desk of desks()) {
         for (const bucket of desk.buckets) {
           if (bucket.known) made.set({ organisation: bucket.organisation, model: bucket.model }, value(bucket))
@@ -125,7 +112,7 @@ export function createSchedulerMetrics(registry: Registry, desks: () => Iterable
   }
 
   function buckets(name: string, help: string, value: (level: { capacity: number; level: number }) => number): void {
-    gauge(name, help, ['organisation', 'model', 'window'], (made) => {
+    observeGauge(registry, { name, help, labelNames: ['organisation', 'model', 'window'] }, (made) => {
       for (const desk of desks()) {
         for (const bucket of desk.buckets) {
           const { levels, organisation, model } = bucket

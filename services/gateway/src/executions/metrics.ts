@@ -1,5 +1,5 @@
 import { outcomeSchema, verdictSchema, type ExecutionResult } from '@loopgate/contracts'
-import { Counter, Gauge, Histogram, SECONDS_BUCKETS, type ErrorCode, type Registry } from '@loopgate/service-kit'
+import { Counter, Histogram, observeGauge, SECONDS_BUCKETS, type ErrorCode, type Registry } from '@loopgate/service-kit'
 import type { Ignored } from '@loopgate/runner-wire'
 import type { RunnerHub } from '../runners/hub.ts'
 
@@ -89,45 +89,25 @@ export function createExecutionMetrics(registry: Registry, hub: RunnerHub, waiti
   }
 }
 
-/** Gauges that are read when somebody scrapes. */
 function observe(registry: Registry, hub: RunnerHub, waiting: () => number): void {
-  const registers: Registry[] = []
-  registry.registerMetric(
-    new Gauge({
-      name: 'loopgate_executions_waiting',
-      help: 'Executions that wait for a slot',
-      registers,
-      collect() {
-        this.set(waiting())
-      },
-    }),
+  observeGauge(registry, { name: 'loopgate_executions_waiting', help: 'Executions that wait for a slot' }, (gauge) =>
+    gauge.set(waiting()),
   )
-  registry.registerMetric(
-    new Gauge({
-      name: 'loopgate_runners',
-      help: 'Attached runners',
-      labelNames: ['state'],
-      registers,
-      collect() {
-        const draining = [...hub.runners()].filter((runner) => runner.draining).length
-        this.set({ state: 'ready' }, hub.size() - draining)
-        this.set({ state: 'draining' }, draining)
-      },
-    }),
-  )
-  registry.registerMetric(
-    new Gauge({
-      name: 'loopgate_runner_slots',
-      help: 'Slots of the attached runners; busy counts what this replica gave them',
-      labelNames: ['state'],
-      registers,
-      collect() {
-        const runners = [...hub.runners()]
-        const busy = runners.reduce((sum, runner) => sum + runner.leases.size, 0)
-        const all = runners.reduce((sum, runner) => sum + runner.connection.info.slots, 0)
-        this.set({ state: 'busy' }, busy)
-        this.set({ state: 'free' }, Math.max(0, all - busy))
-      },
-    }),
-  )
+  observeGauge(registry, { name: 'loopgate_runners', help: 'Attached runners', labelNames: ['state'] }, (gauge) => {
+    const draining = [...hub.runners()].filter((runner) => runner.draining).length
+    gauge.set({ state: 'ready' }, hub.size() - draining)
+    gauge.set({ state: 'draining' }, draining)
+  })
+  const slots = {
+    name: 'loopgate_runner_slots',
+    help: 'Slots of the attached runners; busy counts what this replica gave them',
+    labelNames: ['state'],
+  }
+  observeGauge(registry, slots, (gauge) => {
+    const runners = [...hub.runners()]
+    const busy = runners.reduce((sum, runner) => sum + runner.leases.size, 0)
+    const all = runners.reduce((sum, runner) => sum + runner.connection.info.slots, 0)
+    gauge.set({ state: 'busy' }, busy)
+    gauge.set({ state: 'free' }, Math.max(0, all - busy))
+  })
 }

@@ -1,5 +1,5 @@
 import { PRIORITY_HEADER } from '@loopgate/contracts'
-import { createTally, fault, Gauge, type Registry } from '@loopgate/service-kit'
+import { createTally, fault, observeGauge, type Registry } from '@loopgate/service-kit'
 import type { FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import type { Governor } from './governor.ts'
@@ -29,18 +29,16 @@ export const shedding = fp<{ shedding: Shedding; registry: Registry }>(
       help: 'Requests refused by a replica that had too much work: all new work or batch work while memory is short, or a share of it while the event loop is late',
       labelNames: ['why'],
     })
-    const level: Gauge = new Gauge({
+    const level = {
       name: 'loopgate_pressure_ratio',
       help: 'The larger of heap and bodies under way, as a share of its limit',
-      registers: [registry],
-      collect: () => level.set(pressure.level()),
-    })
-    const share: Gauge = new Gauge({
+    }
+    observeGauge(registry, level, (gauge) => gauge.set(pressure.level()))
+    const share = {
       name: 'loopgate_admitted_ratio',
       help: 'Share of new work that is taken on; below 1 while the event loop is late',
-      registers: [registry],
-      collect: () => share.set(governor.share()),
-    })
+    }
+    observeGauge(registry, share, (gauge) => gauge.set(governor.share()))
 
     app.addHook('onRequest', (request, reply, done) => {
       if (!isWork(request)) return done()

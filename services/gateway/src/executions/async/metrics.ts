@@ -1,5 +1,5 @@
 import type { AsyncState } from '@loopgate/contracts'
-import { Counter, Gauge, type Registry } from '@loopgate/service-kit'
+import { Counter, observeGauge, type Registry } from '@loopgate/service-kit'
 
 type End = Extract<AsyncState, 'ended' | 'failed' | 'cancelled'>
 const ENDS: readonly End[] = ['ended', 'failed', 'cancelled']
@@ -21,29 +21,21 @@ export function createAsyncMetrics(registry: Registry): AsyncMetrics {
   return {
     ended: (state) => ends.inc({ state }),
     observe(running, queued) {
-      registry.registerMetric(
-        new Gauge({
-          name: 'loopgate_async_executions_running',
-          help: 'Asynchronous executions that this replica has taken up',
-          registers: [],
-          collect() {
-            this.set(running())
-          },
-        }),
-      )
-      registry.registerMetric(
-        new Gauge({
-          name: 'loopgate_async_executions_queued',
-          help: 'Asynchronous executions in the queue, those taken up included. Of the installation, the same on every replica: aggregate with max, not sum',
-          registers: [],
-          async collect() {
-            // While Redis is away the latest known number stands.
-            await queued().then(
-              (count) => this.set(count),
-              () => {},
-            )
-          },
-        }),
+      const mine = {
+        name: 'loopgate_async_executions_running',
+        help: 'Asynchronous executions that this replica has taken up',
+      }
+      observeGauge(registry, mine, (gauge) => gauge.set(running()))
+      const all = {
+        name: 'loopgate_async_executions_queued',
+        help: 'Asynchronous executions in the queue, those taken up included. Of the installation, the same on every replica: aggregate with max, not sum',
+      }
+      // While Redis is away the latest known number stands.
+      observeGauge(registry, all, (gauge) =>
+        queued().then(
+          (count) => gauge.set(count),
+          () => {},
+        ),
       )
     },
   }
