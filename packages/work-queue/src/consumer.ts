@@ -1,8 +1,9 @@
 import type { Clock, Logger } from '@loopgate/service-kit'
-import { DelayedError, Worker, type Job } from 'bullmq'
+import type { Job } from 'bullmq'
 import type { Redis } from 'ioredis'
 import { withDeadline } from './deadline.ts'
-import { MAX_STALLED_COUNT, queuePrefix, SLICE_QUEUE, sliceJobSchema, type SliceJob } from './slices.ts'
+import { openWorker, type WorkerOptions } from './queues.ts'
+import { SLICE_QUEUE, sliceJobSchema, type SliceJob } from './slices.ts'
 
 /** `done`: the loop has nothing more to run. `yield`: it goes to the back of the queue. */
 export type SliceEnd = 'done' | 'yield'
@@ -25,49 +26,24 @@ export type SliceConsumer = {
   readonly close: (deadlineMs: number) => Promise<void>
 }
 
-export type ConsumerOptions = {
-  readonly keyPrefix: string
-  /** Slices run at once. */
-  readonly concurrency: number
-  /** How long a dead worker keeps a job: lock duration, and half of it the interval of the check. */
-  readonly stallMs: number
+export type ConsumerOptions = WorkerOptions & {
   readonly handle: (run: SliceRun) => Promise<SliceEnd>
 }
+
+const WORDS = { what: 'slice', stalled: 'slice taken back from a worker that went silent' } as const
 
 /** Runs slices. `redis` is a `worker` connection; BullMQ opens a second one like it; the first is not closed here. */
 export function createSliceConsumer(
   { redis, logger, clock }: { readonly redis: Redis; readonly logger: Logger; readonly clock: Clock },
-  { keyPrefix, concurrency, stallMs, handle }: ConsumerOptions,
+  { handle, ...options }: ConsumerOptions,
 ): SliceConsumer {
-  // The third parameter must be there, or BullMQ makes no signal.
-  const process = async (job: Job<SliceJob>, token: string | undefined, signal?: AbortSignal): Promise<void> => {
+  const run = async (job: Job<SliceJob>, lost: AbortSignal): Promise<number | null> => {
     const { loopId } = sliceJobSchema.parse(job.data)
-    const end = await handle({
-      loopId,
-      lastAttempt: job.attemptsMade + 1 >= (job.opts.attempts ?? 1),
-      lost: signal ?? new AbortController().signal,
-    })
-    if (end === 'done') return
-    // Through the delayed set, since BullMQ's way straight back puts a job before those that wait.
-    await job.moveToDelayed(Date.now(), token)
-    throw new DelayedError()
+    const end = await handle({ loopId, lastAttempt: job.attemptsMade + 1 >= (job.opts.attempts ?? 1), lost })
+    return end === 'done' ? null : 0
   }
-
-  const worker = new Worker<SliceJob, void>(SLICE_QUEUE, process, {
-    connection: redis,
-    prefix: queuePrefix(keyPrefix),
-    concurrency,
-    lockDuration: stallMs,
-    stalledInterval: Math.ceil(stallMs / 2),
-    maxStalledCount: MAX_STALLED_COUNT,
-    // After a lost connection; BullMQ's 15 s would leave workers idle long after Redis is back.
-    runRetryDelay: 1_000,
-  })
-  // While Redis is away every poll fails; that it is away, its connection says once.
-  worker.on('error', (err) => logger[redis.status === 'ready' ? 'warn' : 'debug']({ err }, 'slice worker'))
+  const worker = openWorker(SLICE_QUEUE, WORDS, { redis, logger }, options, run)
   worker.on('failed', (job, error) => logger.error({ err: error, loopId: job?.data.loopId }, 'slice failed'))
-  worker.on('stalled', (jobId) => logger.warn({ jobId }, 'slice taken back from a worker that went silent'))
-  worker.on('lockRenewalFailed', (jobIds: string[]) => jobIds.forEach((jobId) => worker.cancelJob(jobId)))
 
   return {
     ready: async () => {

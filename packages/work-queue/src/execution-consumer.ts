@@ -1,9 +1,9 @@
 import type { Clock, Logger } from '@loopgate/service-kit'
-import { DelayedError, Worker, type Job } from 'bullmq'
+import type { Job } from 'bullmq'
 import type { Redis } from 'ioredis'
 import { withDeadline } from './deadline.ts'
 import { EXECUTION_QUEUE, executionJobSchema, type ExecutionJob } from './executions.ts'
-import { MAX_STALLED_COUNT, queuePrefix } from './slices.ts'
+import { openWorker, type WorkerOptions } from './queues.ts'
 
 /** `done`: it has ended, or there is nothing to run. `again`: nobody could run it now. */
 export type ExecutionEnd = 'done' | 'again'
@@ -14,12 +14,7 @@ export type ExecutionConsumer = {
   readonly close: (deadlineMs: number) => Promise<void>
 }
 
-export type ExecutionConsumerOptions = {
-  readonly keyPrefix: string
-  /** Executions taken up at once. */
-  readonly concurrency: number
-  /** How long a dead process keeps its executions. */
-  readonly stallMs: number
+export type ExecutionConsumerOptions = WorkerOptions & {
   /** `lost` is aborted when another process may be running the same execution. */
   readonly handle: (executionId: string, lost: AbortSignal) => Promise<ExecutionEnd>
   /** The queue has given it up, after too many faults or too many processes that died with it. */
@@ -31,35 +26,22 @@ const AGAIN_MS = 1_000
 /** How long BullMQ has to say goodbye once nothing runs any more. */
 const CLOSE_MS = 2_000
 
+const WORDS = { what: 'execution', stalled: 'execution taken back from a gateway that went silent' } as const
+
 /** Runs asynchronous executions. `redis` is a `worker` connection; BullMQ opens a second one like it; the first is not closed here. */
 export function createExecutionConsumer(
   { redis, logger, clock }: { readonly redis: Redis; readonly logger: Logger; readonly clock: Clock },
-  { keyPrefix, concurrency, stallMs, handle, giveUp }: ExecutionConsumerOptions,
+  { handle, giveUp, ...options }: ExecutionConsumerOptions,
 ): ExecutionConsumer {
   const active = new Set<Promise<unknown>>()
-  // The third parameter must be there, or BullMQ makes no signal.
-  const process = async (job: Job<ExecutionJob>, token: string | undefined, signal?: AbortSignal): Promise<void> => {
+  const run = async (job: Job<ExecutionJob>, lost: AbortSignal): Promise<number | null> => {
     const { executionId } = executionJobSchema.parse(job.data)
-    const handling = handle(executionId, signal ?? new AbortController().signal)
+    const handling = handle(executionId, lost)
     active.add(handling)
     const end = await handling.finally(() => active.delete(handling))
-    if (end === 'done') return
-    await job.moveToDelayed(Date.now() + AGAIN_MS, token)
-    throw new DelayedError()
+    return end === 'done' ? null : AGAIN_MS
   }
-
-  const worker = new Worker<ExecutionJob, void>(EXECUTION_QUEUE, process, {
-    connection: redis,
-    prefix: queuePrefix(keyPrefix),
-    concurrency,
-    lockDuration: stallMs,
-    stalledInterval: Math.ceil(stallMs / 2),
-    maxStalledCount: MAX_STALLED_COUNT,
-    // After a lost connection; BullMQ's 15 s would leave processes idle long after Redis is back.
-    runRetryDelay: 1_000,
-  })
-  // While Redis is away every poll fails; that it is away, its connection says once.
-  worker.on('error', (err) => logger[redis.status === 'ready' ? 'warn' : 'debug']({ err }, 'execution worker'))
+  const worker = openWorker(EXECUTION_QUEUE, WORDS, { redis, logger }, options, run)
   worker.on('failed', (job, error) => {
     if (job === undefined) return
     const { executionId } = job.data
@@ -68,8 +50,6 @@ export function createExecutionConsumer(
     if (!isFinal) return
     giveUp(executionId).catch((err: unknown) => logger.error({ err, executionId }, 'its end could not be written'))
   })
-  worker.on('stalled', (jobId) => logger.warn({ jobId }, 'execution taken back from a gateway that went silent'))
-  worker.on('lockRenewalFailed', (jobIds: string[]) => jobIds.forEach((jobId) => worker.cancelJob(jobId)))
 
   return {
     ready: async () => {

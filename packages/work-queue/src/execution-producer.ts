@@ -1,9 +1,8 @@
 import type { Logger } from '@loopgate/service-kit'
-import { Queue } from 'bullmq'
 import type { Redis } from 'ioredis'
 import { EXECUTION_QUEUE, executionJobOptions, executionJobSchema, type ExecutionJob } from './executions.ts'
+import { openQueue } from './queues.ts'
 import { reachable } from './reachable.ts'
-import { queuePrefix } from './slices.ts'
 
 /** Both methods throw LG_STORE_UNAVAILABLE. */
 export type ExecutionProducer = {
@@ -18,13 +17,7 @@ export function createExecutionProducer(
   { redis, logger }: { readonly redis: Redis; readonly logger: Logger },
   { keyPrefix }: { readonly keyPrefix: string },
 ): ExecutionProducer {
-  const queue = new Queue<ExecutionJob>(EXECUTION_QUEUE, {
-    connection: redis,
-    prefix: queuePrefix(keyPrefix),
-    // Its version check is a command at start; with Redis away it would be an unhandled error.
-    skipVersionCheck: true,
-  })
-  queue.on('error', (err) => logger[redis.status === 'ready' ? 'warn' : 'debug']({ err }, 'execution queue'))
+  const queue = openQueue<ExecutionJob>(EXECUTION_QUEUE, 'execution', { redis, logger }, keyPrefix)
 
   return {
     enqueue: async (executionId) => {

@@ -1,5 +1,6 @@
 import type { JobsOptions } from 'bullmq'
 import { z } from 'zod'
+import { RETRIES } from './queues.ts'
 
 /** Asynchronous executions: one job each, until it has ended. */
 export const EXECUTION_QUEUE = 'executions'
@@ -8,14 +9,8 @@ export const EXECUTION_QUEUE = 'executions'
 export const executionJobSchema = z.strictObject({ executionId: z.string().min(1).max(100) })
 export type ExecutionJob = z.infer<typeof executionJobSchema>
 
-/**
- * For faults of the gateway itself; that no runner is free is none and uses up no attempt. 1, 2, 4 ...
- * seconds, each drawn between zero and that. Ended jobs are removed at once: their truth is the record.
- */
+/** That no runner is free is no fault, and uses up no attempt. */
 export const executionJobOptions = (executionId: string): JobsOptions => ({
   deduplication: { id: executionId },
-  attempts: 6,
-  backoff: { type: 'exponential', delay: 1_000, jitter: 1 },
-  removeOnComplete: true,
-  removeOnFail: true,
+  ...RETRIES,
 })

@@ -1,8 +1,8 @@
 import type { Logger } from '@loopgate/service-kit'
-import { Queue } from 'bullmq'
 import type { Redis } from 'ioredis'
+import { openQueue } from './queues.ts'
 import { reachable } from './reachable.ts'
-import { queuePrefix, SLICE_QUEUE, sliceJobOptions, sliceJobSchema, type SliceJob } from './slices.ts'
+import { SLICE_QUEUE, sliceJobOptions, sliceJobSchema, type SliceJob } from './slices.ts'
 
 export type SliceProducer = {
   /**
@@ -20,13 +20,7 @@ export function createSliceProducer(
   { redis, logger }: { readonly redis: Redis; readonly logger: Logger },
   { keyPrefix }: { readonly keyPrefix: string },
 ): SliceProducer {
-  const queue = new Queue<SliceJob>(SLICE_QUEUE, {
-    connection: redis,
-    prefix: queuePrefix(keyPrefix),
-    // Its version check is a command at start; with Redis away it would be an unhandled error.
-    skipVersionCheck: true,
-  })
-  queue.on('error', (err) => logger[redis.status === 'ready' ? 'warn' : 'debug']({ err }, 'slice queue'))
+  const queue = openQueue<SliceJob>(SLICE_QUEUE, 'slice', { redis, logger }, keyPrefix)
 
   return {
     enqueue: async (loopId) => {
