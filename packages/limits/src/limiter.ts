@@ -1,11 +1,10 @@
 import { type Clock, newId, type Registry } from '@loopgate/service-kit'
-import type { Redis } from 'ioredis'
 import { keyBook, tenantBook } from './keys.ts'
 import { createLocal } from './local.ts'
 import { createLimitMetrics } from './metrics.ts'
-import { booksOf, isLimited, limitNames, type Payer } from './payer.ts'
+import { booksOf, createKeysOf, isLimited, limitNames, type Payer } from './payer.ts'
 import { refused } from './refuse.ts'
-import type { Scripted } from './scripts.ts'
+import { scripted } from './scripts.ts'
 import { createSettlements, type Settle } from './settlements.ts'
 import { createShares } from './shares.ts'
 import type { Amount, Ask, Link, Refusal, Reservation, Usage } from './types.ts'
@@ -44,7 +43,8 @@ const LEASE_MS = 30_000
 export function createLimiter({ link, clock, registry, replicas }: LimiterDeps, options: LimiterOptions): Limiter {
   const { keyPrefix: prefix, leaseMs = LEASE_MS } = options
   const local = createLocal({ wallNow: clock.wallNow, replicas: () => (link === null ? 1 : replicas()) }, { prefix })
-  const settlements = createSettlements({ link, clock }, { prefix, leaseMs })
+  const keysOf = createKeysOf(prefix)
+  const settlements = createSettlements({ link, clock, keysOf }, { leaseMs })
   const shares = createShares({ local, settlements, force })
   const metrics = createLimitMetrics(registry)
 
@@ -88,16 +88,18 @@ export function createLimiter({ link, clock, registry, replicas }: LimiterDeps, 
     limits: readonly (number | '')[],
   ): Promise<readonly (string | number)[] | null> {
     const lease = leaseOf(id, ask)
-    const keys = booksOf(prefix, payer).flatMap(([pair]) => [...pair])
-    const reply = await link?.attempt((redis) => scripted(redis).lgReserve(...keys, lease, leaseMs, ...limits), {
-      // Other replicas share the limit as long as Redis is only slow: a share of it now would come on top.
-      patient: true,
-      // It may have been reserved all the same, now or when a Redis that was frozen thaws, and nobody will use it.
-      late: (late) => {
-        const giveBack = () => settlements.reserved(payer, lease)(NOTHING)
-        void late.then(([given]) => given === 1 && giveBack(), giveBack)
+    const reply = await link?.attempt(
+      (redis) => scripted(redis).lgReserve(...keysOf(payer), lease, leaseMs, ...limits),
+      {
+        // Other replicas share the limit as long as Redis is only slow: a share of it now would come on top.
+        patient: true,
+        // It may have been reserved all the same, now or when a Redis that was frozen thaws, and nobody will use it.
+        late: (late) => {
+          const giveBack = () => settlements.reserved(payer, lease)(NOTHING)
+          void late.then(([given]) => given === 1 && giveBack(), giveBack)
+        },
       },
-    })
+    )
     return reply ?? null
   }
 
@@ -133,7 +135,6 @@ export function createLimiter({ link, clock, registry, replicas }: LimiterDeps, 
 const leaseOf = (id: string, { kind, tokens, microUsd }: Ask): string =>
   `${id} ${kind === 'generation' ? 'g' : 'x'} ${tokens} ${microUsd}`
 const NOTHING: Amount = Object.freeze({ tokens: 0, microUsd: 0 })
-const scripted = (redis: Redis): Scripted => redis as unknown as Scripted
 
 function usageOf(values: readonly number[]): Usage {
   const [requests = 0, tokens = 0, dayTokens = 0, dayUsd = 0, everTokens = 0, everUsd = 0, ...held] = values

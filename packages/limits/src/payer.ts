@@ -24,6 +24,16 @@ export function booksOf(
   ]
 }
 
+/** Their keys as the scripts take them; a payer is one object as long as nothing of its key has changed. */
+export function createKeysOf(prefix: string): (payer: Payer) => readonly string[] {
+  const known = new WeakMap<Payer, readonly string[]>()
+  return (payer) => {
+    const names = known.get(payer) ?? booksOf(prefix, payer).flatMap(([pair]) => [...pair])
+    known.set(payer, names)
+    return names
+  }
+}
+
 /** The order in which the scripts take limits; which of two limits under way counts depends on the kind. */
 export const limitNames = (kind: Ask['kind']) =>
   [

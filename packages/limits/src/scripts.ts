@@ -31,7 +31,9 @@ const texts = SCRIPTS.map(([command, file, numberOfKeys]) => ({
 }))
 
 /** Makes the scripts commands of a connection; to be called before its first command. */
-export function defineScripts(redis: Redis): Scripted {
+export function defineScripts(redis: Redis): void {
   for (const { command, numberOfKeys, lua } of texts) redis.defineCommand(command, { numberOfKeys, lua })
-  return redis as unknown as Scripted
 }
+
+/** A connection that `defineScripts` has prepared, seen as its scripts. */
+export const scripted = (redis: Redis): Scripted => redis as unknown as Scripted

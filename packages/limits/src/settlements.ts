@@ -1,7 +1,7 @@
 import type { Clock } from '@loopgate/service-kit'
 import type { Redis } from 'ioredis'
-import { booksOf, type Payer } from './payer.ts'
-import type { Scripted } from './scripts.ts'
+import type { Payer } from './payer.ts'
+import { scripted } from './scripts.ts'
 import type { Amount, Link } from './types.ts'
 
 /** What is still to be entered in Redis for one payer, of what was never reserved there. */
@@ -29,14 +29,12 @@ const LONGEST_MS = 4 * 3_600_000
  * many as requests were under way, of the rest one sum for each payer.
  */
 export function createSettlements(
-  { link, clock }: { link: Link | null; clock: Clock },
-  { prefix, leaseMs }: { prefix: string; leaseMs: number },
+  { link, clock, keysOf }: { link: Link | null; clock: Clock; keysOf: (payer: Payer) => readonly string[] },
+  { leaseMs }: { leaseMs: number },
 ): Settlements {
   const owed = new Map<string, Owed>()
   const ended = new Map<string, { readonly keys: readonly string[]; readonly used: Amount }>()
   const live = new Map<string, { readonly keys: readonly string[]; readonly since: number }>()
-  /** A payer is one object as long as nothing of its key has changed. */
-  const names = new WeakMap<Payer, readonly string[]>()
   let flushed = Promise.resolve(true)
   let due = false
   let renewing = false
@@ -68,14 +66,6 @@ export function createSettlements(
       live.clear()
       await flush()
     },
-  }
-
-  function keysOf(payer: Payer): readonly string[] {
-    const known = names.get(payer)
-    if (known !== undefined) return known
-    const made = booksOf(prefix, payer).flatMap(([pair]) => [...pair])
-    names.set(payer, made)
-    return made
   }
 
   function owedTo(keys: readonly string[]): Owed {
@@ -140,8 +130,7 @@ export function createSettlements(
     late: () => void = ignore,
   ): Promise<boolean> {
     if (link === null) return true
-    const command = (redis: Redis) =>
-      (redis as unknown as Scripted).lgSettle(...keys, lease, used.tokens, used.microUsd, requests)
+    const command = (redis: Redis) => scripted(redis).lgSettle(...keys, lease, used.tokens, used.microUsd, requests)
     return (await link.attempt(command, { late: (reply) => void reply.then(late, ignore) })) !== null
   }
 
@@ -161,11 +150,15 @@ export function createSettlements(
     for (const [lease, { keys, since }] of live) {
       if (clock.now() - since > LONGEST_MS) live.delete(lease)
       const [, ofKey = '', , ofTenant = ''] = keys
-      for (const name of [ofKey, ofTenant]) byBook.set(name, [...(byBook.get(name) ?? []), lease])
+      for (const name of [ofKey, ofTenant]) {
+        const leases = byBook.get(name)
+        if (leases === undefined) byBook.set(name, [lease])
+        else leases.push(lease)
+      }
     }
     await Promise.all(
       [...byBook].map(([name, leases]) =>
-        link.attempt((redis) => (redis as unknown as Scripted).lgRenewLeases(name, leaseMs, ...leases)),
+        link.attempt((redis) => scripted(redis).lgRenewLeases(name, leaseMs, ...leases)),
       ),
     )
   }

@@ -10,7 +10,7 @@ import type {
 } from '@loopgate/contracts'
 import { type Clock, fault, newId } from '@loopgate/service-kit'
 import type { Redis } from 'ioredis'
-import type { Scripted } from '../scripts.ts'
+import { scripted } from '../scripts.ts'
 import type { Link } from '../types.ts'
 import { ringKeys } from './keys.ts'
 import { type KeyRecord, keyRecordSchema, viewOf, without } from './record.ts'
@@ -183,16 +183,7 @@ export function createKeyAdministration(
     first: boolean,
   ): Promise<boolean> {
     const run = (redis: Redis) =>
-      (redis as unknown as Scripted).lgChangeRing(
-        hash,
-        names.version,
-        names.audit,
-        field,
-        before,
-        after,
-        said,
-        first ? 'first' : '',
-      )
+      scripted(redis).lgChangeRing(hash, names.version, names.audit, field, before, after, said, first ? 'first' : '')
     const done = (await command(run)) === 1
     await ring.refresh()
     return done
@@ -203,19 +194,18 @@ export function createKeyAdministration(
   }
 
   async function fresh(): Promise<void> {
-    if (!(await ring.refresh()))
-      throw fault('LG_STORE_UNAVAILABLE', { message: 'Redis is not reachable; keys are kept there' })
+    if (!(await ring.refresh())) throw noStore()
   }
 
   async function command<T>(run: (redis: Redis) => Promise<T>): Promise<T> {
     // A change that was made and not told would leave a secret that nobody knows.
     const reply = await link?.attempt(run, { patient: true })
-    if (reply === null || reply === undefined) {
-      throw fault('LG_STORE_UNAVAILABLE', { message: 'Redis is not reachable; keys are kept there' })
-    }
+    if (reply === null || reply === undefined) throw noStore()
     return reply
   }
 }
+
+const noStore = (): Error => fault('LG_STORE_UNAVAILABLE', { message: 'Redis is not reachable; keys are kept there' })
 
 /** Not with what the caller named: it may be a secret in the wrong place, and messages are logged. */
 const unknownKey = (): Error => fault('LG_NOT_FOUND', { message: 'There is no such key' })
