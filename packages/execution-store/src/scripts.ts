@@ -1,13 +1,11 @@
-import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
+import { runByHash, scriptOf } from '@loopgate/loop-store'
 import type { Redis } from 'ioredis'
 
-type Script = { readonly text: string; readonly sha: string; readonly numberOfKeys: number }
-
 /** A script of the folder; its file's name ends with the number of keys. */
-function load(name: string, numberOfKeys: number): Script {
+function load(name: string, numberOfKeys: number) {
   const text = readFileSync(new URL(`scripts/${name}-${numberOfKeys}.lua`, import.meta.url), 'utf8')
-  return { text, numberOfKeys, sha: createHash('sha1').update(text).digest('hex') }
+  return { script: scriptOf(text), numberOfKeys }
 }
 
 const SCRIPTS = {
@@ -19,17 +17,12 @@ const SCRIPTS = {
   remember: load('remember', 3),
 }
 
-/** Runs a script by its hash; sends its text where Redis does not know it yet. Keys come first. */
-export async function runScript(
+/** Runs a script of the folder. Keys come first. */
+export function runScript(
   redis: Redis,
   name: keyof typeof SCRIPTS,
   ...args: ReadonlyArray<string | number>
 ): Promise<unknown> {
-  const { text, sha, numberOfKeys } = SCRIPTS[name]
-  try {
-    return await redis.evalsha(sha, numberOfKeys, ...args)
-  } catch (error) {
-    if (!(error instanceof Error && error.message.startsWith('NOSCRIPT'))) throw error
-    return await redis.eval(text, numberOfKeys, ...args)
-  }
+  const { script, numberOfKeys } = SCRIPTS[name]
+  return runByHash(redis, script, numberOfKeys, args)
 }

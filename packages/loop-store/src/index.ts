@@ -1,3 +1,4 @@
+export * from './by-hash.ts'
 export * from './connect.ts'
 export { createGuard } from './guard.ts'
 export * from './store.ts'

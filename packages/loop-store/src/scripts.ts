@@ -1,6 +1,6 @@
-import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import type { Redis } from 'ioredis'
+import { runByHash, type Script, scriptOf } from './by-hash.ts'
 import type { LoopKeys } from './keys.ts'
 
 const folder = new URL('scripts/', import.meta.url)
@@ -15,12 +15,7 @@ export type RunScript = (
   args: ReadonlyArray<string | number>,
 ) => Promise<unknown>
 
-type Script = { readonly text: string; readonly sha: string }
-
-const load = (name: ScriptName): Script => {
-  const text = shared + readFileSync(new URL(`${name}-5.lua`, folder), 'utf8')
-  return { text, sha: createHash('sha1').update(text).digest('hex') }
-}
+const load = (name: ScriptName): Script => scriptOf(shared + readFileSync(new URL(`${name}-5.lua`, folder), 'utf8'))
 
 const scripts: Readonly<Record<ScriptName, Script>> = {
   create: load('create'),
@@ -32,13 +27,5 @@ const scripts: Readonly<Record<ScriptName, Script>> = {
 
 /** Binds the scripts to a connection. */
 export function createScripts(redis: Redis): RunScript {
-  return async (name, keys, args) => {
-    const { text, sha } = scripts[name]
-    try {
-      return await redis.evalsha(sha, keys.length, ...keys, ...args)
-    } catch (error) {
-      if (!(error instanceof Error && error.message.startsWith('NOSCRIPT'))) throw error
-      return await redis.eval(text, keys.length, ...keys, ...args)
-    }
-  }
+  return (name, keys, args) => runByHash(redis, scripts[name], keys.length, [...keys, ...args])
 }
