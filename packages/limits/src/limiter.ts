@@ -1,4 +1,4 @@
-import { type Clock, newId, type Registry } from '@loopgate/service-kit'
+import { type Clock, fault, newId, type Registry } from '@loopgate/service-kit'
 import { keyBook, tenantBook } from './keys.ts'
 import { createLocal } from './local.ts'
 import { createLimitMetrics } from './metrics.ts'
@@ -30,8 +30,8 @@ export type Limiter = {
    * Rejects with LoopgateError LG_LIMIT_REACHED or LG_BUDGET_SPENT, with nothing reserved.
    */
   readonly reserve: (payer: Payer, ask: Ask) => Reservation | Promise<Reservation>
-  /** What a tenant, or one key of it, has used; null if Redis is away. */
-  readonly usage: (tenant: string, keyId: string | null) => Promise<Usage | null>
+  /** What a tenant, or one key of it, has used. @throws LoopgateError LG_STORE_UNAVAILABLE */
+  readonly usage: (tenant: string, keyId: string | null) => Promise<Usage>
   /** Enters what is not yet in Redis. */
   readonly close: () => Promise<void>
 }
@@ -55,7 +55,8 @@ export function createLimiter({ link, clock, registry, replicas }: LimiterDeps, 
       const [book, leases] = keyId === null ? tenantBook(prefix, tenant) : keyBook(prefix, tenant, keyId)
       await settlements.flush()
       const reply = await link?.attempt((redis) => scripted(redis).lgUsage(book, leases))
-      return reply === null || reply === undefined ? null : usageOf(reply.map(Number))
+      if (reply === null || reply === undefined) throw fault('LG_STORE_UNAVAILABLE', { message: NO_USAGE })
+      return usageOf(reply.map(Number))
     },
     close: settlements.close,
   }
@@ -134,6 +135,7 @@ export function createLimiter({ link, clock, registry, replicas }: LimiterDeps, 
 /** As the scripts read it. */
 const leaseOf = (id: string, { kind, tokens, microUsd }: Ask): string =>
   `${id} ${kind === 'generation' ? 'g' : 'x'} ${tokens} ${microUsd}`
+const NO_USAGE = 'Redis is not reachable; usage is kept there'
 const NOTHING: Amount = Object.freeze({ tokens: 0, microUsd: 0 })
 
 function usageOf(values: readonly number[]): Usage {

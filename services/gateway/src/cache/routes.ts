@@ -14,7 +14,7 @@ import { fault } from '@loopgate/service-kit'
 import { z } from 'zod'
 import type { App } from '../app-type.ts'
 import { allows } from '../auth/authenticator.ts'
-import { NEEDS_KEY, problems } from '../openapi/responses.ts'
+import { KEY_REFUSED, NEEDS_KEY, problems } from '../openapi/responses.ts'
 import { refusal } from '../plugins/validation.ts'
 import type { Services } from '../services.ts'
 import { explain } from './explain.ts'
@@ -34,7 +34,6 @@ const purgeQuery = z.strictObject({
 })
 
 const common = { tags: ['cache'], security: NEEDS_KEY }
-const refusals = ['LG_NO_KEY', 'LG_WRONG_KEY', 'LG_FORBIDDEN'] as const
 
 /** `/api/cache`: what is stored, why, and how to be rid of it. */
 export function cacheRoutes(app: App, { generations, keys }: Pick<Services, 'generations' | 'keys'>): void {
@@ -50,7 +49,7 @@ export function cacheRoutes(app: App, { generations, keys }: Pick<Services, 'gen
         summary: 'What tenants got from the cache, by model',
         description:
           'The tenant of the key; with the scope admin all tenants. Counted over all replicas since the last purge, a second late at most.',
-        response: { 200: cacheStatisticsSchema, ...problems(...refusals, 'LG_STORE_UNAVAILABLE') },
+        response: { 200: cacheStatisticsSchema, ...problems(...KEY_REFUSED, 'LG_STORE_UNAVAILABLE') },
       },
     },
     async ({ principal }) => {
@@ -70,7 +69,7 @@ export function cacheRoutes(app: App, { generations, keys }: Pick<Services, 'gen
         summary: 'Void everything that is stored for a tenant',
         description: 'In constant time, however much it is. Reaches every replica within a second.',
         querystring: purgeQuery,
-        response: { 200: purgedSchema, ...problems(...refusals, 'LG_BAD_REQUEST', 'LG_STORE_UNAVAILABLE') },
+        response: { 200: purgedSchema, ...problems(...KEY_REFUSED, 'LG_BAD_REQUEST', 'LG_STORE_UNAVAILABLE') },
       },
     },
     async ({ principal, query: { tenant = principal.tenant } }) => {
@@ -92,7 +91,7 @@ export function cacheRoutes(app: App, { generations, keys }: Pick<Services, 'gen
         ...common,
         summary: 'What is known of a stored answer',
         params: keySchema,
-        response: { 200: cacheEntrySchema, ...problems(...refusals, 'LG_NOT_FOUND') },
+        response: { 200: cacheEntrySchema, ...problems(...KEY_REFUSED, 'LG_NOT_FOUND') },
       },
     },
     ({ principal, params }) => cache.entry(asker(principal), params.key),
@@ -107,7 +106,7 @@ export function cacheRoutes(app: App, { generations, keys }: Pick<Services, 'gen
         summary: 'Delete a stored answer',
         description: 'Reaches every replica within a second.',
         params: keySchema,
-        response: { 204: z.null(), ...problems(...refusals, 'LG_NOT_FOUND', 'LG_STORE_UNAVAILABLE') },
+        response: { 204: z.null(), ...problems(...KEY_REFUSED, 'LG_NOT_FOUND', 'LG_STORE_UNAVAILABLE') },
       },
     },
     async ({ principal, params }, reply) => {
@@ -129,7 +128,7 @@ export function cacheRoutes(app: App, { generations, keys }: Pick<Services, 'gen
         body: verdictRequestSchema,
         response: {
           200: verdictRecordSchema,
-          ...problems(...refusals, 'LG_BAD_REQUEST', 'LG_BAD_JSON', 'LG_MEDIA_TYPE', 'LG_NOT_FOUND'),
+          ...problems(...KEY_REFUSED, 'LG_BAD_REQUEST', 'LG_BAD_JSON', 'LG_MEDIA_TYPE', 'LG_NOT_FOUND'),
         },
       },
     },
@@ -149,7 +148,7 @@ export function cacheRoutes(app: App, { generations, keys }: Pick<Services, 'gen
         response: {
           200: explanationSchema,
           ...problems(
-            ...refusals,
+            ...KEY_REFUSED,
             'LG_BAD_REQUEST',
             'LG_BAD_JSON',
             'LG_FIELD_REFUSED',

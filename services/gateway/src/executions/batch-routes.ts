@@ -9,7 +9,7 @@ import type { Clock } from '@loopgate/service-kit'
 import type { App } from '../app-type.ts'
 import { problemOf } from '../errors/bodies.ts'
 import { toFault } from '../errors/to-fault.ts'
-import { NEEDS_KEY, problems } from '../openapi/responses.ts'
+import { BODY_REFUSED, KEY_REFUSED, NEEDS_KEY, problems } from '../openapi/responses.ts'
 import { refusal } from '../plugins/validation.ts'
 import { EVENT_STREAM, formatEvent, JSON_LINES, openReplyStream, wantsEvents } from '../streams/reply-stream.ts'
 import type { Ceilings } from './ceilings.ts'
@@ -45,15 +45,7 @@ export function batchRoutes(
               'text/event-stream': { schema: batchEventSchema },
             },
           },
-          ...problems(
-            'LG_BAD_REQUEST',
-            'LG_BAD_JSON',
-            'LG_NO_KEY',
-            'LG_WRONG_KEY',
-            'LG_FORBIDDEN',
-            'LG_TOO_LARGE',
-            'LG_MEDIA_TYPE',
-          ),
+          ...problems(...KEY_REFUSED, ...BODY_REFUSED),
         },
       },
     },

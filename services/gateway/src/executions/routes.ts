@@ -8,7 +8,7 @@ import {
 } from '@loopgate/contracts'
 import type { Clock } from '@loopgate/service-kit'
 import type { App } from '../app-type.ts'
-import { NEEDS_KEY, problems } from '../openapi/responses.ts'
+import { BODY_REFUSED, KEY_REFUSED, NEEDS_KEY, problems } from '../openapi/responses.ts'
 import { wantsEvents } from '../streams/reply-stream.ts'
 import type { AsyncExecutions } from './async/async-executions.ts'
 import type { Ceilings } from './ceilings.ts'
@@ -54,13 +54,8 @@ export function executionRoutes(app: App, { executions, asyncExecutions, ceiling
           },
           202: asyncExecutionSchema,
           ...problems(
-            'LG_BAD_REQUEST',
-            'LG_BAD_JSON',
-            'LG_NO_KEY',
-            'LG_WRONG_KEY',
-            'LG_FORBIDDEN',
-            'LG_TOO_LARGE',
-            'LG_MEDIA_TYPE',
+            ...KEY_REFUSED,
+            ...BODY_REFUSED,
             'LG_NO_RUNNER',
             'LG_ISOLATION_UNAVAILABLE',
             'LG_RUNNER_LOST',

@@ -9,14 +9,12 @@ import {
   rotationSchema,
   usageViewSchema,
 } from '@loopgate/contracts'
-import { type ErrorCode, fault } from '@loopgate/service-kit'
 import { z } from 'zod'
 import type { App } from '../app-type.ts'
-import { NEEDS_KEY, problems } from '../openapi/responses.ts'
+import { BODY_REFUSED, KEY_REFUSED, NEEDS_KEY, problems } from '../openapi/responses.ts'
 import type { KeyServices } from './key-services.ts'
 
-const REFUSALS: readonly ErrorCode[] = ['LG_NO_KEY', 'LG_WRONG_KEY', 'LG_FORBIDDEN', 'LG_STORE_UNAVAILABLE']
-const BODY: readonly ErrorCode[] = ['LG_BAD_REQUEST', 'LG_BAD_JSON', 'LG_TOO_LARGE', 'LG_MEDIA_TYPE']
+const REFUSALS = [...KEY_REFUSED, 'LG_STORE_UNAVAILABLE'] as const
 
 const params = z.strictObject({ id: z.string().max(100) })
 const listQuery = z.strictObject({ tenant: z.string().max(63).optional().describe('Only keys of this tenant') })
@@ -47,7 +45,7 @@ export function keyRoutes(app: App, { keys }: { keys: KeyServices }): void {
         summary: 'Make an API key',
         description: 'The secret is in this reply and nowhere else: only its SHA-256 is kept.',
         body: newKeySchema,
-        response: { 201: keyWithSecretSchema, ...problems(...REFUSALS, ...BODY) },
+        response: { 201: keyWithSecretSchema, ...problems(...REFUSALS, ...BODY_REFUSED) },
       },
     },
     async ({ principal, body }, reply) => reply.code(201).send(await administration.create(actor(principal), body)),
@@ -91,7 +89,7 @@ export function keyRoutes(app: App, { keys }: { keys: KeyServices }): void {
         description: 'What is absent stays; null takes an optional member away. Every replica follows within a second.',
         params,
         body: keyChangeSchema,
-        response: { 200: keyViewSchema, ...problems(...REFUSALS, ...BODY, 'LG_NOT_FOUND', 'LG_CONFLICT') },
+        response: { 200: keyViewSchema, ...problems(...REFUSALS, ...BODY_REFUSED, 'LG_NOT_FOUND', 'LG_CONFLICT') },
       },
     },
     ({ principal, params: { id }, body }) => administration.change(actor(principal), id, body),
@@ -107,7 +105,10 @@ export function keyRoutes(app: App, { keys }: { keys: KeyServices }): void {
         description: 'The old secret goes on working for the overlap; 0 ends it at once.',
         params,
         body: rotationSchema,
-        response: { 200: keyWithSecretSchema, ...problems(...REFUSALS, ...BODY, 'LG_NOT_FOUND', 'LG_CONFLICT') },
+        response: {
+          200: keyWithSecretSchema,
+          ...problems(...REFUSALS, ...BODY_REFUSED, 'LG_NOT_FOUND', 'LG_CONFLICT'),
+        },
       },
     },
     ({ principal, params: { id }, body }) => administration.rotate(actor(principal), id, body.overlapSeconds),
@@ -141,10 +142,7 @@ export function keyRoutes(app: App, { keys }: { keys: KeyServices }): void {
     },
     async ({ params: { id } }) => {
       const { tenant } = await administration.get(id)
-      const usage = await limiter.usage(tenant, id)
-      if (usage === null)
-        throw fault('LG_STORE_UNAVAILABLE', { message: 'Redis is not reachable; usage is kept there' })
-      return usage
+      return await limiter.usage(tenant, id)
     },
   )
 

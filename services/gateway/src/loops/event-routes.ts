@@ -2,7 +2,7 @@ import { loopEventSchema, TERMINAL_STATES } from '@loopgate/contracts'
 import { Gauge, type Clock, type Registry } from '@loopgate/service-kit'
 import { z } from 'zod'
 import type { App } from '../app-type.ts'
-import { NEEDS_KEY, problems } from '../openapi/responses.ts'
+import { KEY_REFUSED, NEEDS_KEY, problems } from '../openapi/responses.ts'
 import type { Drain } from '../operations/drain.ts'
 import { pumpEvents } from './event-stream.ts'
 import { need, type LoopServices } from './loop-services.ts'
@@ -49,14 +49,7 @@ export function eventRoutes(app: App, { loops, drain, clock, registry }: EventRo
             content: { 'text/event-stream': { schema: loopEventSchema } },
           },
           204: z.null().describe('The loop has ended and there is nothing more to come'),
-          ...problems(
-            'LG_BAD_REQUEST',
-            'LG_NO_KEY',
-            'LG_WRONG_KEY',
-            'LG_FORBIDDEN',
-            'LG_NOT_FOUND',
-            'LG_STORE_UNAVAILABLE',
-          ),
+          ...problems('LG_BAD_REQUEST', ...KEY_REFUSED, 'LG_NOT_FOUND', 'LG_STORE_UNAVAILABLE'),
         },
       },
     },

@@ -12,7 +12,7 @@ import { z } from 'zod'
 import type { App } from '../app-type.ts'
 import { needModel } from '../auth/need-model.ts'
 import type { Ceilings } from '../executions/ceilings.ts'
-import { NEEDS_KEY, problems } from '../openapi/responses.ts'
+import { KEY_REFUSED, NEEDS_KEY, problems } from '../openapi/responses.ts'
 import { need, type LoopServices } from './loop-services.ts'
 
 /** Goal, scaffold and sixteen check programs of an ordinary size. */
@@ -35,7 +35,7 @@ const listQuery = z.strictObject({
 })
 
 const common = { tags: ['loops'], security: NEEDS_KEY }
-const refusals = ['LG_BAD_REQUEST', 'LG_NO_KEY', 'LG_WRONG_KEY', 'LG_FORBIDDEN', 'LG_STORE_UNAVAILABLE'] as const
+const refusals = ['LG_BAD_REQUEST', ...KEY_REFUSED, 'LG_STORE_UNAVAILABLE'] as const
 
 /**
  * The loop as its own tenant sees it.

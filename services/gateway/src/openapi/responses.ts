@@ -5,6 +5,16 @@ import { z } from 'zod'
 /** How a route that needs a key says so in the OpenAPI document. */
 export const NEEDS_KEY: ReadonlyArray<Record<string, string[]>> = [{ bearer: [] }, { apiKey: [] }]
 
+/** How a route refuses a caller whom it does not know, or who may not do this. */
+export const KEY_REFUSED = ['LG_NO_KEY', 'LG_WRONG_KEY', 'LG_FORBIDDEN'] as const satisfies readonly ErrorCode[]
+/** How a route refuses a body. */
+export const BODY_REFUSED = [
+  'LG_BAD_REQUEST',
+  'LG_BAD_JSON',
+  'LG_TOO_LARGE',
+  'LG_MEDIA_TYPE',
+] as const satisfies readonly ErrorCode[]
+
 const openaiMembers = {
   message: z.string(),
   type: z.string(),

@@ -2,7 +2,7 @@ import { CLOSE_CODES, runnerIdSchema, runnerListSchema, runnerViewSchema } from 
 import { fault } from '@loopgate/service-kit'
 import { z } from 'zod'
 import type { App } from '../app-type.ts'
-import { NEEDS_KEY, problems } from '../openapi/responses.ts'
+import { KEY_REFUSED, NEEDS_KEY, problems } from '../openapi/responses.ts'
 import type { Drain } from '../operations/drain.ts'
 import type { RunnerHub } from './hub.ts'
 
@@ -19,7 +19,7 @@ export function runnerRoutes(app: App, { hub, drain }: { hub: RunnerHub; drain: 
         tags: ['runners'],
         summary: 'Runners attached to this replica',
         security: NEEDS_KEY,
-        response: { 200: runnerListSchema, ...problems('LG_NO_KEY', 'LG_WRONG_KEY', 'LG_FORBIDDEN') },
+        response: { 200: runnerListSchema, ...problems(...KEY_REFUSED) },
       },
     },
     () => ({ runners: hub.views() }),
@@ -38,7 +38,7 @@ export function runnerRoutes(app: App, { hub, drain }: { hub: RunnerHub; drain: 
         params: z.object({ id: runnerIdSchema }),
         response: {
           200: runnerViewSchema,
-          ...problems('LG_BAD_REQUEST', 'LG_NO_KEY', 'LG_WRONG_KEY', 'LG_FORBIDDEN', 'LG_NOT_FOUND'),
+          ...problems('LG_BAD_REQUEST', ...KEY_REFUSED, 'LG_NOT_FOUND'),
         },
       },
     },
@@ -61,7 +61,7 @@ export function runnerRoutes(app: App, { hub, drain }: { hub: RunnerHub; drain: 
         'Upgrade with `authorization: Bearer <runner token>`. Messages are JSON arrays of frames; the first frame of the runner is `hello`. Requests with an `origin` header are refused: a browser is no runner.',
       security: NEEDS_KEY,
       response: {
-        ...problems('LG_BAD_REQUEST', 'LG_NO_KEY', 'LG_WRONG_KEY', 'LG_FORBIDDEN'),
+        ...problems('LG_BAD_REQUEST', ...KEY_REFUSED),
       },
     },
     preValidation: (request, _reply, done) => {

@@ -2,14 +2,14 @@ import { asyncExecutionSchema } from '@loopgate/contracts'
 import { fault } from '@loopgate/service-kit'
 import { z } from 'zod'
 import type { App } from '../../app-type.ts'
-import { NEEDS_KEY, problems } from '../../openapi/responses.ts'
+import { KEY_REFUSED, NEEDS_KEY, problems } from '../../openapi/responses.ts'
 import type { AsyncExecutions } from './async-executions.ts'
 
 const params = z.object({ id: z.string().min(1).max(100) })
 const common = { tags: ['executions'], security: NEEDS_KEY, params }
 const replies = {
   200: asyncExecutionSchema,
-  ...problems('LG_BAD_REQUEST', 'LG_NO_KEY', 'LG_WRONG_KEY', 'LG_FORBIDDEN', 'LG_NOT_FOUND', 'LG_STORE_UNAVAILABLE'),
+  ...problems('LG_BAD_REQUEST', ...KEY_REFUSED, 'LG_NOT_FOUND', 'LG_STORE_UNAVAILABLE'),
 }
 
 /** `/api/executions/{id}`: executions that were asked for with `prefer: respond-async`. */
