@@ -7,11 +7,11 @@ import {
   type ReplyHead,
   type RetriedRequest,
 } from '@loopgate/cerebras'
-import type { Usage } from '@loopgate/contracts'
+import type { Priority, Usage } from '@loopgate/contracts'
 import { fault, type LoopgateError } from '@loopgate/service-kit'
-import { type Flight, KEEP_ALIVE_MS } from '../flight/flight.ts'
+import type { Flight } from '../flight/flight.ts'
+import { KeepAlive } from '../flight/keep-alive.ts'
 import { type Amounts, NOTHING } from '../schedule/buckets/amounts.ts'
-import type { Priority } from '@loopgate/contracts'
 import type { Asking, Grant } from '../schedule/types.ts'
 import type { Caller } from './caller.ts'
 import { Feeder, type FeederOwner } from './feeder.ts'
@@ -44,14 +44,12 @@ export class Errand implements Asking, CallHandle, FeederOwner {
   readonly #ordered: Ordered
   readonly #flight: Flight
   #draft: Draft
-  /** No cap of ours any more: one has cut an answer off. */
-  #uncapped = false
   #grant: Grant | null = null
   #handle: CallHandle | null = null
   #askedAtMs = 0
   #queuedMs = 0
   #cancelDelay: (() => void) | null = null
-  #cancelKeepAlive: (() => void) | null = null
+  readonly #keepAlive: KeepAlive
   #head: ReplyHead | null = null
   #over = false
   readonly #retried: RetriedRequest
@@ -71,6 +69,7 @@ export class Errand implements Asking, CallHandle, FeederOwner {
     this.deadlineMs = ordered.beganAt + (scheduling.deadlineMs ?? deps.deadlineMs)
     this.#draft = draft(deps, ordered, false)
     this.#retried = deps.retries.begin()
+    this.#keepAlive = new KeepAlive(deps.clock, flight)
   }
 
   get amounts(): Amounts {
@@ -98,22 +97,12 @@ export class Errand implements Asking, CallHandle, FeederOwner {
     const expectedMs = this.#deps.scheduler.ask(this)
     if (this.attempts > 0 || this.#over) return
     this.#flight.wait(expectedMs)
-    this.#keepAlive()
-  }
-
-  /** While it waits, those who stream are told now and then. */
-  #keepAlive(): void {
-    this.#cancelKeepAlive?.()
-    this.#cancelKeepAlive = this.#deps.clock.after(KEEP_ALIVE_MS, () => {
-      if (this.#over || this.#grant !== null || this.#flight.log.end > 0) return
-      this.#flight.keepAlive()
-      this.#keepAlive()
-    })
+    this.#keepAlive.start()
   }
 
   granted(grant: Grant): void {
     this.#grant = grant
-    this.#cancelKeepAlive?.()
+    this.#keepAlive.stop()
     this.#queuedMs += this.#deps.clock.now() - this.#askedAtMs
     this.#call({ organisation: grant.organisation })
   }
@@ -229,7 +218,7 @@ export class Errand implements Asking, CallHandle, FeederOwner {
     if (next === null) return false
     if (this.#tour === null) this.#draft = draft(this.#deps, this.#ordered, true)
     this.#tour = tour
-    this.#cancelKeepAlive?.()
+    this.#keepAlive.stop()
     tour.stored(next, (entry) => {
       if (this.#over) return
       if (entry === null) return this.#call({ fallback: next })
@@ -254,7 +243,7 @@ export class Errand implements Asking, CallHandle, FeederOwner {
 
   #finish(): void {
     this.#over = true
-    this.#cancelKeepAlive?.()
+    this.#keepAlive.stop()
     this.#cancelDelay?.()
     this.#retried.end()
   }
@@ -263,10 +252,9 @@ export class Errand implements Asking, CallHandle, FeederOwner {
   #reissue(usage: Usage | null): boolean {
     if (usage !== null) this.#flight.waste(usage)
     this.#deps.scheduler.metrics.reissued(this.tenant)
-    this.#uncapped = true
     this.#head = null
     this.#handle = null
-    this.#draft = draft(this.#deps, this.#ordered, this.#uncapped)
+    this.#draft = draft(this.#deps, this.#ordered, true)
     const late = fault('LG_DEADLINE', { cause: new Error('a learnt cap has cut the answer off') })
     if (!this.#again(late, 0)) this.refused(late)
     return false
@@ -279,7 +267,7 @@ export class Errand implements Asking, CallHandle, FeederOwner {
       this.#cancelDelay = null
       this.#askedAtMs = clock.now()
       const waits = scheduler.again(this)
-      if (waits && this.#grant === null) this.#keepAlive()
+      if (waits && this.#grant === null) this.#keepAlive.start()
       return waits
     }
     if (delayMs === 0) return now()

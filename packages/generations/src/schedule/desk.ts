@@ -1,5 +1,6 @@
 import { type Clock, fault, type LoopgateError } from '@loopgate/service-kit'
-import { type Amounts, NOTHING, plus } from './buckets/amounts.ts'
+import { Alarm } from './alarm.ts'
+import { type Amounts, minus, NOTHING, plus, times } from './buckets/amounts.ts'
 import type { Bucket, Waiters } from './buckets/bucket.ts'
 import type { Estimates } from './estimate.ts'
 import type { SchedulerMetrics } from './metrics.ts'
@@ -28,11 +29,12 @@ export class Desk {
   readonly #deadlines = new Map<Asking, () => void>()
   #waiting: Amounts = NOTHING
   #pumping = false
-  #timer: { readonly atMs: number; readonly cancel: () => void } | null = null
+  readonly #alarm: Alarm
 
   constructor(deps: DeskDeps, options: FairQueueOptions, open: (desk: Desk) => readonly Bucket[]) {
     this.#deps = deps
     this.#queue = new FairQueue(options)
+    this.#alarm = new Alarm(deps.clock, () => this.pump())
     this.#buckets = open(this)
   }
 
@@ -109,7 +111,7 @@ export class Desk {
   }
 
   close(): void {
-    this.#timer?.cancel()
+    this.#alarm.cancel()
     for (const bucket of this.#buckets) bucket.close()
     for (const asking of this.#deadlines.keys()) {
       this.withdraw(asking)
@@ -170,11 +172,7 @@ export class Desk {
   }
 
   #forget(asking: Asking): void {
-    const { requests, tokens, totalTokens } = asking.amounts
-    this.#waiting =
-      this.#queue.size === 0
-        ? NOTHING
-        : plus(this.#waiting, { requests: -requests, tokens: -tokens, totalTokens: -totalTokens })
+    this.#waiting = this.#queue.size === 0 ? NOTHING : minus(this.#waiting, asking.amounts)
     this.#deadlines.get(asking)?.()
     this.#deadlines.delete(asking)
   }
@@ -188,14 +186,7 @@ export class Desk {
       if (closedMs <= 0) bucket.await(next.amounts)
       waitMs = Math.min(waitMs, Math.max(1, closedMs, bucket.waitMs(next.amounts, NOTHING)))
     }
-    const atMs = nowMs + waitMs
-    if (this.#timer !== null && this.#timer.atMs <= atMs) return
-    this.#timer?.cancel()
-    const cancel = this.#deps.clock.after(waitMs, () => {
-      this.#timer = null
-      this.pump()
-    })
-    this.#timer = { atMs, cancel }
+    this.#alarm.within(waitMs)
   }
 
   /** `usedPart` of what those before it have reserved will be used. */
@@ -207,13 +198,8 @@ export class Desk {
     const buckets = usable.length > 0 ? usable : this.#buckets
     const open = buckets.filter((bucket) => bucket.gate.pausedForMs(nowMs) === 0)
     // Those before it go to all that are open, to each as much.
-    const each = (part: number): Amounts => ({
-      requests: ahead.requests * part,
-      tokens: ahead.tokens * part,
-      totalTokens: ahead.totalTokens * part,
-    })
     const alone = buckets.map((bucket) => bucket.waitMs(asking.amounts, ahead))
-    const together = open.map((bucket) => bucket.waitMs(asking.amounts, each(1 / open.length)))
+    const together = open.map((bucket) => bucket.waitMs(asking.amounts, times(ahead, 1 / open.length)))
     return Math.min(...alone, together.length > 0 ? Math.max(...together) : Number.POSITIVE_INFINITY)
   }
 

@@ -12,12 +12,15 @@ export type Currency = keyof Amounts
 
 export const CURRENCIES = ['requests', 'tokens', 'totalTokens'] as const satisfies readonly Currency[]
 
-export const NOTHING: Amounts = Object.freeze({ requests: 0, tokens: 0, totalTokens: 0 })
-export const UNBOUNDED: Amounts = Object.freeze({
-  requests: Number.POSITIVE_INFINITY,
-  tokens: Number.POSITIVE_INFINITY,
-  totalTokens: Number.POSITIVE_INFINITY,
+/** Amounts, each made from its currency. */
+export const amountsBy = (make: (currency: Currency) => number): Amounts => ({
+  requests: make('requests'),
+  tokens: make('tokens'),
+  totalTokens: make('totalTokens'),
 })
+
+export const NOTHING: Amounts = Object.freeze(amountsBy(() => 0))
+export const UNBOUNDED: Amounts = Object.freeze(amountsBy(() => Number.POSITIVE_INFINITY))
 
 export const plus = (a: Amounts, b: Amounts): Amounts => ({
   requests: a.requests + b.requests,
@@ -36,6 +39,12 @@ export const times = (a: Amounts, factor: number): Amounts => ({
   tokens: a.tokens * factor,
   totalTokens: a.totalTokens * factor,
 })
+
+/** The smaller of each. */
+export const lesser = (a: Amounts, b: Amounts): Amounts => amountsBy((currency) => Math.min(a[currency], b[currency]))
+
+/** The larger of each. */
+export const greater = (a: Amounts, b: Amounts): Amounts => amountsBy((currency) => Math.max(a[currency], b[currency]))
 
 export const covers = (a: Amounts, b: Amounts): boolean =>
   b.requests <= a.requests && b.tokens <= a.tokens && b.totalTokens <= a.totalTokens

@@ -1,5 +1,6 @@
 import type { Clock } from '@loopgate/service-kit'
-import { type Amounts, covers, minus, NOTHING, plus, UNBOUNDED } from './amounts.ts'
+import { Alarm } from '../alarm.ts'
+import { type Amounts, amountsBy, covers, greater, lesser, minus, NOTHING, plus, UNBOUNDED } from './amounts.ts'
 import type { Bank, Reply, Report } from './bank.ts'
 import { Corrections, type Told } from './corrections.ts'
 import { Demand } from './demand.ts'
@@ -66,7 +67,7 @@ export class Bucket {
   #pendingPauseMs = 0
   #exchanging = false
   #exchangedAtMs = Number.NEGATIVE_INFINITY
-  #timer: { readonly atMs: number; readonly cancel: () => void } | null = null
+  readonly #alarm: Alarm
   /** The bank has been asked at least once. */
   #asked = false
   /** What other replicas held when it was last heard, and how many refill from it alike. */
@@ -81,6 +82,7 @@ export class Bucket {
     this.model = model
     this.#levels = new Levels(limits, deps.clock.now())
     this.#corrections = new Corrections(this.#levels)
+    this.#alarm = new Alarm(deps.clock, () => this.exchange())
     if (deps.bank !== null) this.#spare = NOTHING
   }
 
@@ -112,21 +114,16 @@ export class Bucket {
     if (!this.known) return UNBOUNDED
     const { levels } = this
     const spare = this.#spare
-    const of = (currency: keyof Amounts): number => {
+    return amountsBy((currency) => {
       const left = levels.left(currency)
       if (left === Number.POSITIVE_INFINITY) return left
       return spare === null ? left - this.#inFlight[currency] : spare[currency]
-    }
-    return { requests: of('requests'), tokens: of('tokens'), totalTokens: of('totalTokens') }
+    })
   }
 
   /** What a request has to find: one that is larger than the whole bucket goes when that is full. */
-  needOf({ requests, tokens, totalTokens }: Amounts): Amounts {
-    return {
-      requests: Math.min(requests, this.#levels.most('requests')),
-      tokens: Math.min(tokens, this.#levels.most('tokens')),
-      totalTokens: Math.min(totalTokens, this.#levels.most('totalTokens')),
-    }
+  needOf(amounts: Amounts): Amounts {
+    return amountsBy((currency) => Math.min(amounts[currency], this.#levels.most(currency)))
   }
 
   fits(amounts: Amounts): boolean {
@@ -184,7 +181,7 @@ export class Bucket {
     if (this.#spare === null || this.#exchanging) return
     const nowMs = this.#deps.clock.now()
     const gapMs = this.#exchangedAtMs + EXCHANGE_GAP_MS - nowMs
-    this.#exchangeIn(Math.max(0, gapMs, Math.min(LOOK_MS, this.waitMs(amounts, NOTHING))))
+    this.#alarm.within(Math.max(0, gapMs, Math.min(LOOK_MS, this.waitMs(amounts, NOTHING))))
   }
 
   /** Asks the bank now, or as soon as it may be asked again. */
@@ -192,18 +189,17 @@ export class Bucket {
     if (this.#deps.bank === null || this.#exchanging) return
     const dueMs = this.#exchangedAtMs + EXCHANGE_GAP_MS - this.#deps.clock.now()
     if (dueMs <= 0) void this.#exchangeWith(this.#deps.bank)
-    else this.#exchangeIn(dueMs)
+    else this.#alarm.within(dueMs)
   }
 
   close(): void {
-    this.#timer?.cancel()
-    this.#timer = null
+    this.#alarm.cancel()
   }
 
   async #exchangeWith(bank: Bank): Promise<void> {
     this.#exchanging = true
     this.close()
-    const before = plus(this.#inFlight, NOTHING)
+    const before = this.#inFlight
     const report = this.#report(this.#deps.clock.now())
     this.#unreported = NOTHING
     this.#pendingPauseMs = 0
@@ -219,14 +215,14 @@ export class Bucket {
       this.#together(reply, minus(reply.given, spent), before)
     }
     const holds = this.#inFlight.requests > 0 || this.#unreported.requests > 0 || (this.#spare?.requests ?? 0) > 0
-    if (this.known && (holds || reply === null)) this.#exchangeIn(EXCHANGE_MS)
+    if (this.known && (holds || reply === null)) this.#alarm.within(EXCHANGE_MS)
     this.#deps.changed()
   }
 
   #report(nowMs: number): Report {
     const { least, all } = this.#deps.waiters()
     const need = this.needOf(least)
-    const spare = atLeastNothing(this.#spare ?? NOTHING)
+    const spare = greater(this.#spare ?? NOTHING, NOTHING)
     const idle = this.#demand.idleMs(nowMs) > IDLE_MS
     const want = idle ? all : plus(all, this.#demand.soon(nowMs, 1))
     return {
@@ -252,11 +248,7 @@ export class Bucket {
     const others = (currency: keyof Amounts): number =>
       this.known ? Math.max(0, levels.left(currency) - inFlight[currency] - reply.free[currency]) : 0
     this.#heard = true
-    this.#heldByOthers = {
-      requests: finite(others('requests')),
-      tokens: finite(others('tokens')),
-      totalTokens: finite(others('totalTokens')),
-    }
+    this.#heldByOthers = amountsBy((currency) => finite(others(currency)))
     this.#takers = reply.replicas
     // What was used meanwhile is in no level yet.
     levels.debit(this.#unreported)
@@ -281,29 +273,6 @@ export class Bucket {
     const usual = Math.min(this.#demand.requestsPerSecond(nowMs), this.#levels.perSecond('requests'))
     return this.gate.pause(nowMs + ms, nowMs, usual)
   }
-
-  #exchangeIn(ms: number): void {
-    const atMs = this.#deps.clock.now() + ms
-    if (this.#timer !== null && this.#timer.atMs <= atMs) return
-    this.#timer?.cancel()
-    const cancel = this.#deps.clock.after(ms, () => {
-      this.#timer = null
-      this.exchange()
-    })
-    this.#timer = { atMs, cancel }
-  }
 }
 
 const finite = (amount: number): number => (Number.isFinite(amount) ? amount : 0)
-
-const lesser = (a: Amounts, b: Amounts): Amounts => ({
-  requests: Math.min(a.requests, b.requests),
-  tokens: Math.min(a.tokens, b.tokens),
-  totalTokens: Math.min(a.totalTokens, b.totalTokens),
-})
-
-const atLeastNothing = (a: Amounts): Amounts => ({
-  requests: Math.max(0, a.requests),
-  tokens: Math.max(0, a.tokens),
-  totalTokens: Math.max(0, a.totalTokens),
-})

@@ -1,4 +1,4 @@
-import { type Amounts, NOTHING, plus, times } from './amounts.ts'
+import { type Amounts, greater, NOTHING, plus, times } from './amounts.ts'
 
 /** Over about this time the pace is a mean. */
 const MEMORY_MS = 5000
@@ -25,11 +25,7 @@ export class Demand {
   soon(nowMs: number, seconds: number): Amounts {
     const expected = times(this.#faded(nowMs), (seconds * 1000) / MEMORY_MS)
     const least = times(this.#latest, PROVIDED * seconds)
-    return {
-      requests: Math.max(expected.requests, least.requests),
-      tokens: Math.max(expected.tokens, least.tokens),
-      totalTokens: Math.max(expected.totalTokens, least.totalTokens),
-    }
+    return greater(expected, least)
   }
 
   /** Since the latest call. */
