@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { staysInside } from './inside.ts'
 
 /** Files that one execution may give back. */
 export const ARTIFACTS_MAX = 64
@@ -13,13 +14,7 @@ export const artifactPatternSchema = z
   .string()
   .min(1)
   .max(255)
-  .refine(
-    (path) =>
-      !path.startsWith('/') &&
-      !/[\0\\]/.test(path) &&
-      path.split('/').every((part) => part !== '' && part !== '.' && part !== '..'),
-    'expected a relative path or pattern without "..", "\\" or NUL',
-  )
+  .refine(staysInside, 'expected a relative path or pattern without "..", "\\" or NUL')
 
 /** A file that the program left, or why it is not given back. */
 export const artifactSchema = z.object({

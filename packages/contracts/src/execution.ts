@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { ARTIFACTS_MAX, artifactPatternSchema, artifactSchema } from './artifact.ts'
+import { staysInside } from './inside.ts'
 import { checkedLanguageSchema, languageSchema, type Language } from './language.ts'
 
 /** Isolation tiers by name; a runner announces those whose self-test passed. */
@@ -54,12 +55,9 @@ export const sandboxPathSchema = z
   .max(255)
   .refine(
     (path) =>
-      !path.startsWith('/') &&
-      !/[\0\\]/.test(path) &&
+      staysInside(path) &&
       path.isWellFormed() &&
-      path
-        .split('/')
-        .every((part) => part !== '' && part !== '.' && part !== '..' && Buffer.byteLength(part) <= NAME_BYTES_MAX),
+      path.split('/').every((part) => Buffer.byteLength(part) <= NAME_BYTES_MAX),
     'expected a relative path without "..", "\\" or NUL, whose names take at most 255 bytes',
   )
 

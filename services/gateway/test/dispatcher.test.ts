@@ -4,8 +4,7 @@ import { manualClock } from '@loopgate/testkit/clock'
 import * as fc from 'fast-check'
 import t from 'tap'
 import { createExecutions } from '../src/executions/dispatcher.ts'
-import type { Runner, RunnerEvents, RunnerHub } from '../src/runners/hub.ts'
-import { createServed } from '../src/runners/served.ts'
+import { attached, type Runner, type RunnerEvents, type RunnerHub } from '../src/runners/hub.ts'
 import { resultOf, runnerInfo } from './kit/runner.ts'
 
 const QUEUE_MS = 1_000
@@ -49,17 +48,7 @@ function fakeHub() {
       queuedBytes: () => 0,
       close() {},
     }
-    const runner: Fake = {
-      id,
-      connection,
-      frames,
-      leases: new Set(),
-      served: createServed(),
-      draining: false,
-      running: 0,
-      busyUntil: 0,
-      backoffMs: 0,
-    }
+    const runner: Fake = { ...attached(connection), frames }
     runners.push(runner)
     events?.onAttached(runner)
   }

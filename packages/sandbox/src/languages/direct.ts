@@ -4,7 +4,7 @@ import type { ExecutionRequest } from '@loopgate/contracts'
 import type { JailBoot, PlacedFile } from '../jail/jail.ts'
 import { contentOf } from '../jail/session.ts'
 import type { JailLimits } from '../types.ts'
-import { cpuSeconds, OPEN_FILES, SPARE_PROCESSES, type Runtime } from './runtime.ts'
+import { cpuSeconds, OPEN_FILES, SHELL_LIMITS, SPARE_PROCESSES, type Runtime } from './runtime.ts'
 
 /** Where a compiler puts what it makes, in its own sandbox. */
 const MADE = '/tmp/program'
@@ -14,18 +14,9 @@ const FOLDER = '/tmp/work'
 
 /**
  * The shell sets the limits, says on descriptor 3 that it is up, waits there for a line, and becomes the program;
- * of a compiler it stays the parent and copies what was made to descriptor 4. dash calls NPROC -p, bash -u.
+ * of a compiler it stays the parent and copies what was made to descriptor 4.
  */
-const LIMIT = [
-  'ulimit -c 0',
-  'ulimit -t "$1"',
-  'ulimit -f "$2"',
-  'ulimit -n "$3"',
-  '{ ulimit -p "$4" 2>/dev/null || ulimit -u "$4"; }',
-  'shift 4',
-  'printf U >&3',
-  'read -r go <&3',
-].join(' && ')
+const LIMIT = [...SHELL_LIMITS, 'printf U >&3', 'read -r go <&3'].join(' && ')
 const RUN = `${LIMIT} && exec "$@" 3>&-`
 const COMPILE = `${LIMIT} && "$@" 3>&- 4>&- && cat ${MADE} >&4`
 

@@ -6,7 +6,15 @@ import type { Staging } from '../toolchain/staging.ts'
 import type { Identity } from '../toolchain/identity.ts'
 import { interpreterOf } from '../toolchain/elf.ts'
 import type { JailLimits } from '../types.ts'
-import { BOOTSTRAP_FOLDER, COMMON_ENV, cpuSeconds, OPEN_FILES, SPARE_PROCESSES, type Runtime } from './runtime.ts'
+import {
+  BOOTSTRAP_FOLDER,
+  COMMON_ENV,
+  cpuSeconds,
+  OPEN_FILES,
+  SHELL_LIMITS,
+  SPARE_PROCESSES,
+  type Runtime,
+} from './runtime.ts'
 
 const SOURCES = fileURLToPath(new URL('../bootstrap/javascript', import.meta.url))
 const INSIDE = '/opt/node/bin/node'
@@ -14,16 +22,8 @@ const INSIDE = '/opt/node/bin/node'
 /** Threads that Node starts before any code of the candidate: V8's and libuv's. */
 const OWN_THREADS = 20
 
-/** Node cannot set limits on itself, so a shell does before it becomes Node. dash calls NPROC -p, bash -u. */
-const LIMIT = [
-  'ulimit -c 0',
-  'ulimit -t "$1"',
-  'ulimit -f "$2"',
-  'ulimit -n "$3"',
-  '{ ulimit -p "$4" 2>/dev/null || ulimit -u "$4"; }',
-  'shift 4',
-  'exec "$@"',
-].join(' && ')
+/** Node cannot set limits on itself, so a shell does before it becomes Node. */
+const LIMIT = [...SHELL_LIMITS, 'exec "$@"'].join(' && ')
 
 const VERSIONS = '`${process.version} ${process.versions.modules}`'
 

@@ -51,6 +51,19 @@ export type Runtime = {
   readonly ownBytes?: number
 }
 
+/**
+ * Sets, by the first four arguments, the limits of a program that cannot set them on itself: a shell does so
+ * before it becomes the program. dash calls NPROC -p, bash -u.
+ */
+export const SHELL_LIMITS = [
+  'ulimit -c 0',
+  'ulimit -t "$1"',
+  'ulimit -f "$2"',
+  'ulimit -n "$3"',
+  '{ ulimit -p "$4" 2>/dev/null || ulimit -u "$4"; }',
+  'shift 4',
+] as const
+
 /** Variables of every sandbox; interpreters that are not the system's stand in /opt. LANG keeps Python from setting LC_CTYPE itself. */
 export const COMMON_ENV = {
   PATH: '/usr/bin:/bin:/opt/node/bin:/opt/python/bin',

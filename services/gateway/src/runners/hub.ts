@@ -82,6 +82,20 @@ export function offersOf({ tiers, languages }: RunnerInfo, tier: Isolation, lang
   return languages.some((each) => each.language === language && (each.tiers?.includes(tier) ?? true))
 }
 
+/** A runner as it is when it has just attached. */
+export function attached(connection: Connection): Runner {
+  return {
+    id: connection.info.runnerId,
+    connection,
+    leases: new Set(),
+    served: createServed(),
+    draining: false,
+    running: 0,
+    busyUntil: 0,
+    backoffMs: 0,
+  }
+}
+
 /** Keeps the sockets of the attached runners. `bind` must be called before the first socket. */
 export function createRunnerHub(
   { clock, logger }: { clock: Clock; logger: Logger },
@@ -95,16 +109,7 @@ export function createRunnerHub(
     const { runnerId: id, slots, tiers, languages } = connection.info
     // The same runner again: its old socket is dead or about to be. The new one counts.
     byId.get(id)?.connection.close(CLOSE_CODES.replaced, 'replaced by a newer socket')
-    const runner: Runner = {
-      id,
-      connection,
-      leases: new Set(),
-      served: createServed(),
-      draining: false,
-      running: 0,
-      busyUntil: 0,
-      backoffMs: 0,
-    }
+    const runner = attached(connection)
     byId.set(id, runner)
     logger.info({ runnerId: id, slots, tiers, languages }, 'runner attached')
     events.onAttached(runner)
