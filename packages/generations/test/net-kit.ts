@@ -1,7 +1,7 @@
 import { until as untilWithin } from '@loopgate/testkit/until'
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
-import { type AddressInfo, connect, createServer as createTcpServer, type Socket } from 'node:net'
+import type { AddressInfo } from 'node:net'
 import { PEER_PROOF_HEADER } from '@loopgate/contracts'
 import type { Test } from 'tap'
 import { FLIGHTS_PATH, type Generations } from '../src/index.ts'
@@ -44,32 +44,3 @@ export async function onNetwork(t: Test, generations: Generations) {
 
 /** Waits for what cannot be awaited, e.g. a connection that comes back by itself. */
 export const until = (holds: () => boolean | Promise<boolean>): Promise<void> => untilWithin(holds, 10_000)
-
-/** A way to a server that can be cut for good, as by the death of whoever uses it: nothing more passes, not even a farewell. */
-export async function way(t: Test, to: string) {
-  const { hostname, port, protocol } = new URL(to)
-  const sockets = new Set<Socket>()
-  const server = createTcpServer((near) => {
-    const far = connect(Number(port), hostname)
-    for (const [one, other] of [
-      [near, far],
-      [far, near],
-    ] as const) {
-      sockets.add(one)
-      one.on('error', () => {})
-      one.on('close', () => {
-        sockets.delete(one)
-        other.destroy()
-      })
-    }
-    near.pipe(far).pipe(near)
-  })
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const cut = (): void => {
-    server.close()
-    for (const socket of sockets) socket.destroy()
-  }
-  t.teardown(cut)
-  return { url: `${protocol}//127.0.0.1:${(server.address() as AddressInfo).port}`, cut }
-}

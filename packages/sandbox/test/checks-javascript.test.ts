@@ -1,26 +1,10 @@
 import t from 'tap'
+import { judging } from './support/judge.ts'
 import { sandboxFor } from './support/sandbox.ts'
 
 const { run } = await sandboxFor(t)
 
-async function judge(
-  candidate: string,
-  source: string,
-  rest: { entryPoint?: string; prelude?: string; limits?: object; path?: string } = {},
-) {
-  const { limits = {}, entryPoint = 'f', prelude = '', path = 'solution.js' } = rest
-  const files = [{ path, content: candidate }]
-  const result = await run({
-    language: 'javascript',
-    files,
-    checks: [{ id: 'c', entryPoint, source, prelude }],
-    limits,
-  })
-  const [check] = result.checks
-  if (check === undefined) throw new Error('no check result')
-  return { ...check, outcome: result.outcome, stdout: result.stdout, stderr: result.stderr }
-}
-
+const judge = judging(run, 'javascript', 'solution.js')
 const ASSERT = "const assert = require('node:assert')\n"
 const ECHO = 'const f = (x) => x'
 

@@ -1,24 +1,12 @@
 import t from 'tap'
 import { array, bigInt, constantFrom, double, letrec, oneof, sample, string as fcString, tuple } from 'fast-check'
 import { candidateSha256 } from '@loopgate/sandbox'
+import { judging } from './support/judge.ts'
 import { sandboxFor } from './support/sandbox.ts'
 
 const { run } = await sandboxFor(t)
 
-/** Judges a Python candidate by one check; `rest` overrides fields of the check. */
-async function judge(
-  candidate: string,
-  source: string,
-  rest: { entryPoint?: string; prelude?: string; limits?: object } = {},
-) {
-  const { limits = {}, entryPoint = 'f', prelude = '' } = rest
-  const files = [{ path: 'solution.py', content: candidate }]
-  const result = await run({ language: 'python', files, checks: [{ id: 'c', entryPoint, source, prelude }], limits })
-  const [check] = result.checks
-  if (check === undefined) throw new Error('no check result')
-  return { ...check, outcome: result.outcome, stdout: result.stdout, stderr: result.stderr }
-}
-
+const judge = judging(run, 'python', 'solution.py')
 const ECHO = 'def f(x):\n  return x'
 
 t.test('a check program passes a right candidate and says what a wrong one did', async (t) => {

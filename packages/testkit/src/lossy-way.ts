@@ -9,6 +9,8 @@ export type LossyWay = {
   readonly goSilent: () => void
   /** The network is cut: silence for the connections there are and for those that come, until it is mended. */
   readonly cut: () => void
+  /** Closes the connections there are, and those that come, until it is mended: as if the other side had died. */
+  readonly hangUp: () => void
   readonly mend: () => void
   /** Connections so far. */
   readonly connections: () => number
@@ -22,12 +24,14 @@ export async function lossyWay(t: TestScope, target: string): Promise<LossyWay> 
   const sockets: Socket[] = []
   let open: Pair[] = []
   let isCut = false
+  let hangsUp = false
   const join = ([near, far]: Pair): void => void near.pipe(far).pipe(near)
   const part = ([near, far]: Pair): void => {
     near.unpipe(far)
     far.unpipe(near)
   }
   const server = createServer((near) => {
+    if (hangsUp) return near.destroy()
     const far = connect(Number(port), hostname)
     for (const socket of [near, far]) socket.on('error', () => {})
     // A connection that one side gives up is no secret for the other once the network is whole.
@@ -52,8 +56,13 @@ export async function lossyWay(t: TestScope, target: string): Promise<LossyWay> 
       isCut = true
       for (const pair of open) part(pair)
     },
+    hangUp() {
+      hangsUp = true
+      for (const socket of sockets) socket.destroy()
+    },
     mend() {
       isCut = false
+      hangsUp = false
       open = open.filter(([near, far]) => {
         if (!near.destroyed && !far.destroyed) return true
         near.destroy()

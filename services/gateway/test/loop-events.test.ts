@@ -1,5 +1,3 @@
-import { once } from 'node:events'
-import { createServer, type AddressInfo, type Server } from 'node:net'
 import {
   loopEventSchema,
   loopViewSchema,
@@ -11,6 +9,7 @@ import { connectRedis, createLoopStore, type LoopStore } from '@loopgate/loop-st
 import { systemClock } from '@loopgate/service-kit'
 import { manualClock } from '@loopgate/testkit/clock'
 import { gateway } from '@loopgate/testkit/gateway'
+import { lossyWay } from '@loopgate/testkit/lossy-way'
 import { redis } from '@loopgate/testkit/redis'
 import t, { type Test } from 'tap'
 import { send, series, until } from './kit/http.ts'
@@ -270,55 +269,17 @@ t.test('a closing replica ends its streams at once, and the reader goes on at an
 })
 
 t.test('a Redis that cannot be reached in the middle ends the stream, and the reader can resume', async (t) => {
-  const proxy = await cuttable(t, shared.url)
-  const gw = await gateway(t, { redis: { url: proxy.url, keyPrefix: shared.keyPrefix } })
+  const way = await lossyWay(t, shared.url)
+  const gw = await gateway(t, { redis: { url: way.url, keyPrefix: shared.keyPrefix } })
   const loop = await newLoop()
   const stream = await follow(t, gw, loop.id)
   t.strictSame([(await stream.next())?.seq, (await stream.next())?.seq], [1, 2])
-  proxy.cut()
+  way.hangUp()
   await loop.step(1)
   await loop.end()
-  proxy.mend()
+  way.mend()
   const rest = await stream.rest()
   const after = rest.at(-1)?.seq ?? 2
   const resumed = after === 4 ? [] : await (await follow(t, one, loop.id, { query: `?after=${after}` })).rest()
   t.strictSame(numbers([...rest, ...resumed]), [3, 4])
 })
-
-/** A TCP proxy to Redis that can drop all connections and refuse new ones. */
-async function cuttable(t: Test, url: string): Promise<{ url: string; cut: () => void; mend: () => void }> {
-  const { connect } = await import('node:net')
-  const { hostname, port } = new URL(url)
-  const sockets = new Set<{ destroy: () => unknown }>()
-  let refusing = false
-  const server: Server = createServer((client) => {
-    if (refusing) return client.destroy()
-    const redis = connect(Number(port), hostname)
-    for (const socket of [client, redis]) {
-      sockets.add(socket)
-      socket.on('error', () => {})
-      socket.on('close', () => {
-        client.destroy()
-        redis.destroy()
-        sockets.delete(socket)
-      })
-    }
-    client.pipe(redis).pipe(client)
-  }).listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const cut = (): void => {
-    refusing = true
-    for (const socket of sockets) socket.destroy()
-  }
-  t.teardown(() => {
-    cut()
-    server.close()
-  })
-  return {
-    url: `redis://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    cut,
-    mend: () => {
-      refusing = false
-    },
-  }
-}

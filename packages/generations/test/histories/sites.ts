@@ -1,6 +1,7 @@
 import type { Test } from 'tap'
 import type { bench } from '../kit.ts'
-import { onNetwork, way } from '../net-kit.ts'
+import { lossyWay } from '@loopgate/testkit/lossy-way'
+import { onNetwork } from '../net-kit.ts'
 
 type Replica = Awaited<ReturnType<typeof bench>>['replica']
 
@@ -11,14 +12,14 @@ export async function createSites(
   count: number,
 ) {
   const start = async () => {
-    const [redis, upstream] = [await way(t, redisUrl), await way(t, upstreamUrl)]
+    const [redis, upstream] = [await lossyWay(t, redisUrl), await lossyWay(t, upstreamUrl)]
     const { generations } = replica({ redisUrl: redis.url, upstreamUrl: upstream.url })
     const network = await onNetwork(t, generations)
     return {
       ...network,
       /** As by SIGKILL: nothing of it reaches anybody any more, and nobody is told. */
       die() {
-        for (const one of [redis, upstream]) one.cut()
+        for (const one of [redis, upstream]) one.hangUp()
         network.shut()
         void generations.close()
       },

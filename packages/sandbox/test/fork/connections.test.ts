@@ -7,18 +7,7 @@ import t from 'tap'
 import { createNoCgroups } from '../../src/cgroups/none.ts'
 import { startFork, type ForkDeps } from '../../src/fork/start-fork.ts'
 import type { Links } from '../../src/fork/links.ts'
-import type { Runtime } from '../../src/languages/runtime.ts'
-
-const RUNTIME: Runtime = {
-  language: 'python',
-  version: '3',
-  binds: [],
-  env: {},
-  argv: () => [],
-  rlimits: () => ({}),
-  sitePaths: [],
-  ownProcesses: 0,
-}
+import { NO_RUNTIME } from '../support/runtime.ts'
 
 t.test(
   'a program is let go once all its connections are here, or a short one’s output would come too late',
@@ -57,7 +46,7 @@ t.test(
       zygotes: { take: () => zygote, distrust: () => {} },
     } as unknown as ForkDeps
     const limits = limitsSchema.parse({})
-    const jail = startFork(deps, { id: 'e', runtime: RUNTIME, role: 'check', limits, stdin: null })
+    const jail = startFork(deps, { id: 'e', runtime: NO_RUNTIME, role: 'check', limits, stdin: null })
     const [channel, output, errors, record] = [await pair(), await pair(), await pair(), await pair()]
     let told = ''
     channel[1].on('data', (chunk: Buffer) => (told += chunk.toString()))

@@ -6,20 +6,11 @@ import t from 'tap'
 import type { BootedJail, Jail, JailBoot, JailEnd, JailSpec } from '../../src/jail/jail.ts'
 import type { Runtime } from '../../src/languages/runtime.ts'
 import { createDemand } from '../../src/warm/demand.ts'
+import { NO_RUNTIME } from '../support/runtime.ts'
 import { createWarmPools } from '../../src/warm/pools.ts'
 
 const LIMITS = limitsSchema.parse({})
-const RUNTIME: Runtime = {
-  language: 'python',
-  version: '3',
-  binds: [],
-  env: {},
-  argv: () => [],
-  rlimits: () => ({}),
-  sitePaths: [],
-  ownProcesses: 0,
-  fixedLimits: ({ diskBytes }) => [diskBytes],
-}
+const RUNTIME: Runtime = { ...NO_RUNTIME, fixedLimits: ({ diskBytes }) => [diskBytes] }
 const spec = (limits: object = {}): JailSpec => ({
   id: 'e',
   runtime: RUNTIME,

@@ -1,26 +1,15 @@
 import { gateway } from '@loopgate/testkit/gateway'
 import { redis } from '@loopgate/testkit/redis'
-import { answerJson, type ScratchCall, scratchUpstream } from '@loopgate/testkit/scratch-upstream'
+import { type ScratchCall, scratchUpstream } from '@loopgate/testkit/scratch-upstream'
 import t, { type Test } from 'tap'
 import { send } from '../kit/http.ts'
+import { answer, refuse } from './kit.ts'
 
 const MODEL = 'gpt-oss-120b'
 const THEIRS = 'openai/gpt-oss-120b'
 const FIRST_KEY = 'csk-canary-of-the-first'
 const SECOND_KEY = 'gsk-canary-of-the-second'
 const ASKED = { model: MODEL, messages: [{ role: 'user', content: 'hi' }] }
-
-const answer = (call: ScratchCall, text: string) =>
-  answerJson(call, 200, {
-    id: 'x',
-    object: 'chat.completion',
-    created: 1,
-    model: String(call.body['model']),
-    choices: [{ index: 0, message: { role: 'assistant', content: text }, finish_reason: 'stop' }],
-    usage: { prompt_tokens: 1, completion_tokens: 1, total_tokens: 2 },
-  })
-const refuse = (call: ScratchCall, status: number, code = '', headers = {}) =>
-  answerJson(call, status, { message: 'no', type: 't', param: 'p', code }, headers)
 
 /** A gateway with a first upstream and one that stands in for it. */
 async function setUp(

@@ -1,5 +1,6 @@
 import { Cerebras } from '@cerebras/cerebras_cloud_sdk'
 import { gateway, type TestGateway } from '@loopgate/testkit/gateway'
+import { answerJson, type ScratchCall } from '@loopgate/testkit/scratch-upstream'
 import { OpenAI } from 'openai'
 import type { Test } from 'tap'
 import { type Reply, send } from '../kit/http.ts'
@@ -42,3 +43,18 @@ export async function metric({ url }: TestGateway, name: string): Promise<number
   const line = text.split('\n').find((entry) => entry.startsWith(`${name} `))
   return Number(line?.split(' ').at(-1) ?? 0)
 }
+
+/** What an upstream of the test's own answers when all is well. */
+export const answer = (call: ScratchCall, text = 'hello') =>
+  answerJson(call, 200, {
+    id: 'x',
+    object: 'chat.completion',
+    created: 1,
+    model: String(call.body['model']),
+    choices: [{ index: 0, message: { role: 'assistant', content: text }, finish_reason: 'stop' }],
+    usage: { prompt_tokens: 1, completion_tokens: 1, total_tokens: 2 },
+  })
+
+/** And when it says no, in the shape of Cerebras. */
+export const refuse = (call: ScratchCall, status: number, code = '', headers: Record<string, string> = {}) =>
+  answerJson(call, status, { message: 'no', type: 't', param: 'p', code }, headers)

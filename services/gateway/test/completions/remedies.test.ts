@@ -1,22 +1,12 @@
 import { type GatewayOptions, gateway } from '@loopgate/testkit/gateway'
 import { cerebrasSim } from '@loopgate/testkit/sim'
-import { answerJson, type ScratchCall, scratchUpstream } from '@loopgate/testkit/scratch-upstream'
+import { type ScratchCall, scratchUpstream } from '@loopgate/testkit/scratch-upstream'
 import t, { type Test } from 'tap'
 import { send } from '../kit/http.ts'
+import { answer, refuse } from './kit.ts'
 
 const MODEL = 'gpt-oss-120b'
 const keyOf = ({ headers }: ScratchCall): string => String(headers.authorization).slice('Bearer '.length)
-const answer = (call: ScratchCall, text = 'hello') =>
-  answerJson(call, 200, {
-    id: 'x',
-    object: 'chat.completion',
-    created: 1,
-    model: String(call.body['model']),
-    choices: [{ index: 0, message: { role: 'assistant', content: text }, finish_reason: 'stop' }],
-    usage: { prompt_tokens: 1, completion_tokens: 1, total_tokens: 2 },
-  })
-const refuse = (call: ScratchCall, status: number, code = '', headers = {}) =>
-  answerJson(call, status, { message: 'no', type: 't', param: 'p', code }, headers)
 
 /** A gateway with these organisations before an upstream of the test's own. */
 async function setUp(t: Test, reply: (call: ScratchCall) => unknown, organisations: Record<string, string[]>) {
