@@ -53,11 +53,12 @@ try {
   rmSync(join(state, String(process.pid)), { recursive: true, force: true })
 }
 
-const { passed, failed, skipped, files } = readTap(readFileSync(tapFile, 'utf8'))
+const { passed, failed, skipped, files, failures } = readTap(readFileSync(tapFile, 'utf8'))
 const expected = only.length > 0 ? [] : TEST_FILES.flatMap((pattern) => globSync(pattern, { cwd: ROOT }))
 const missing = expected.filter((file) => !files.includes(file))
 if (missing.length > 0) say(`test files that did not run: ${missing.join(', ')}`)
 if (failedChecks.length > 0) say(`static checks that failed: ${failedChecks.join(', ')}`)
+for (const failure of failures) say(`\n${failure}`)
 const faults = failed + missing.length + failedChecks.length
 say(`${files.length} test files, ${skipped} skipped assertions`)
 say(`${passed} passed, ${faults} failed`)

@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { setInterval } from 'node:timers/promises'
 import type { Client } from '@loopgate/client'
 import { growth, readCounters, type Counters } from './counters.ts'
@@ -6,8 +7,8 @@ import type { Snapshot } from './progress.ts'
 import type { Ended } from './report.ts'
 
 const SNAPSHOT_EVERY_MS = 250
-/** How long a demo that is given up takes to cancel its loops; a gateway that is gone cancels none. */
-const CANCEL_WITHIN_MS = 2_000
+/** How long a demo that is given up takes to cancel its loops; with a gateway that is gone it fails at once. */
+const CANCEL_WITHIN_MS = 15_000
 
 export type Solved = { readonly ended: readonly Ended[]; readonly counters: Counters; readonly elapsedMs: number }
 
@@ -25,10 +26,12 @@ export async function solve(
   const zero = await readCounters(client)
   const startedAt = performance.now()
   const ended: Ended[] = []
+  // Not aborted by the signal: a loop that is made while its maker does not listen is never cancelled.
+  const made = problems.map((problem) => client.loops.create(problem.loop))
   const open = new Set<string>()
   const running = Promise.all(
-    problems.map(async (problem) => {
-      const { id } = await client.loops.create(problem.loop, { signal })
+    problems.map(async (problem, index) => {
+      const { id } = await (made[index] as (typeof made)[number])
       open.add(id)
       const view = await client.loops.wait(id, { signal })
       open.delete(id)
@@ -54,6 +57,7 @@ export async function solve(
   } finally {
     stopped.abort()
     const within = AbortSignal.timeout(CANCEL_WITHIN_MS)
+    await Promise.race([Promise.allSettled(made), once(within, 'abort')])
     await Promise.allSettled([...open].map((id) => client.loops.cancel(id, { signal: within })))
   }
   const elapsedMs = performance.now() - startedAt

@@ -2,13 +2,14 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
 import t from 'tap'
 import { chooseCgroups } from '../src/cgroups/choose.ts'
 import { sweep } from '../src/cgroups/files.ts'
 import { createNoCgroups } from '../src/cgroups/none.ts'
 import { createV2Backend } from '../src/cgroups/v2.ts'
 import { ownerOf, ownPrefix, startTicks } from '../src/owner.ts'
+import { ownCgroups } from './support/leftovers.ts'
 import { readySandbox } from './support/sandbox.ts'
 
 const MIB = 1024 * 1024
@@ -61,13 +62,7 @@ t.test('no cgroup of an execution is left behind, and none is used twice', { ski
 })
 
 /** The cgroups of this process in one hierarchy, those of executions included. */
-function ownFolders(): string[] {
-  const root = backend.kind === 'v1' ? '/sys/fs/cgroup/memory' : '/sys/fs/cgroup'
-  return readdirSync(root, { recursive: true, encoding: 'utf8' })
-    .filter((path) => path.includes(ownPrefix()))
-    .filter((path) => path.endsWith('/cgroup.procs'))
-    .map((path) => dirname(path))
-}
+const ownFolders = (): string[] => ownCgroups(backend.kind === 'v1' ? '/sys/fs/cgroup/memory' : '/sys/fs/cgroup')
 
 t.test('a name tells whether the process that made it still lives', (t) => {
   const own = ownPrefix()

@@ -1,26 +1,27 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { ownPrefix } from '../../src/owner.ts'
 import { until } from './processes.ts'
 
 /** What sandboxes of this process have on this machine: cgroups, mounts, folders and files. */
 type Traces = { readonly cgroups: string[]; readonly mounts: number; readonly files: string[]; readonly pids: string[] }
 
-/** Cgroups of single sandboxes, in whatever hierarchy. */
-function cgroups(): string[] {
+/** Cgroups that this process has made below a folder, of single sandboxes or to hold those. */
+export function ownCgroups(root = '/sys/fs/cgroup'): string[] {
   const found: string[] = []
   const visit = (folder: string, depth: number): void => {
     for (const name of namesOf(folder)) {
       const path = join(folder, name)
-      if (name.startsWith(ownPrefix())) found.push(...namesOf(path).filter((each) => /^[ew]\d/.test(each)))
+      if (name.startsWith(ownPrefix())) found.push(path, ...namesOf(path).map((inner) => join(path, inner)))
       else if (depth < 3) visit(path, depth + 1)
     }
   }
-  visit('/sys/fs/cgroup', 0)
+  visit(root, 0)
   return found
 }
 
+/** Others make and remove cgroups meanwhile: a folder that has gone holds nothing. */
 function namesOf(folder: string): string[] {
   try {
     return readdirSync(folder, { withFileTypes: true })
@@ -56,7 +57,9 @@ function isIdle(pid: string): boolean {
 }
 
 const look = (): Traces => ({
-  cgroups: cgroups().filter((name) => !name.startsWith('w')),
+  cgroups: ownCgroups()
+    .map((path) => basename(path))
+    .filter((name) => /^e\d/.test(name)),
   mounts: readFileSync('/proc/self/mountinfo', 'utf8').split('\n').length,
   files: files(),
   pids: pids(),

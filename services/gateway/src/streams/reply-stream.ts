@@ -62,15 +62,24 @@ export function openReplyStream(reply: FastifyReply, clock: Clock, options: Repl
   }
   stopTimer = clock.after(KEEP_ALIVE_MS, () => write(options.keepAlive))
 
+  // Those who write to one stream at once wait together: listeners do not grow with their number.
+  let draining: Promise<void> | undefined
+  const drained = async (): Promise<void> => {
+    const left = new AbortController()
+    const leave = (): void => left.abort()
+    raw.once('close', leave)
+    await once(raw, 'drain', { signal: left.signal }).catch(() => {})
+    raw.off('close', leave)
+    draining = undefined
+  }
+
   return {
     isOpen: () => isOpen,
     write,
     unreadBytes: () => raw.writableLength,
     async ready() {
       if (raw.destroyed || !raw.writableNeedDrain) return
-      const left = new AbortController()
-      raw.once('close', () => left.abort())
-      await once(raw, 'drain', { signal: left.signal }).catch(() => {})
+      await (draining ??= drained())
     },
     end() {
       stopTimer()
