@@ -30,7 +30,7 @@ export function localKeys(stateFolder: string): LocalKeys {
   return keys
 }
 
-/** The gateway's list of keys: digests only. All stand for one tenant, so loops share its cache. */
+/** The gateway's list of keys: digests only. */
 export function configuredKeys(keys: LocalKeys): ConfiguredKey[] {
   const key = (name: string, secret: string, scopes: Scope[]): ConfiguredKey => ({
     tenant: 'local',
@@ -41,6 +41,6 @@ export function configuredKeys(keys: LocalKeys): ConfiguredKey[] {
   return [
     key('local', keys.apiKey, ['complete', 'execute', 'loops']),
     key('admin', keys.adminKey, ['admin']),
-    key('loop-worker', keys.serviceKey, ['complete', 'execute']),
+    key('loop-worker', keys.serviceKey, ['worker']),
   ]
 }

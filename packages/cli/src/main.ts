@@ -36,7 +36,7 @@ function fail(text: string): never {
 const keys = program.command('keys').description('API keys')
 const withGrants = (command: Command): Command =>
   command
-    .option('--scopes <list>', 'complete, execute, loops, admin, metrics, runner', list)
+    .option('--scopes <list>', 'complete, execute, loops, admin, metrics, runner, worker', list)
     .option('--models <list>', 'the only models that it may name', list)
     .option('--limit <name=number>', 'a hard limit, as often as needed, e.g. tokensPerDay=1000000', limit)
     .option('--label <name=text>', 'for people, as often as needed', label)

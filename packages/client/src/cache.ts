@@ -5,11 +5,12 @@ import {
   purgedSchema,
   verdictRecordSchema,
 } from '@loopgate/contracts'
+import type { OfLoop } from './of-loop.ts'
 import { json, type Transport } from './transport.ts'
 import type { Client } from './types.ts'
 
 /** The part of the client that looks into the cache, clears it and judges what it holds; see Client. */
-export function cacheClient(transport: Transport): Client['cache'] {
+export function cacheClient(transport: Transport, ofLoop: OfLoop): Client['cache'] {
   const entryPath = (key: string, action = ''): string => `/api/cache/${encodeURIComponent(key)}${action}`
 
   return {
@@ -34,9 +35,16 @@ export function cacheClient(transport: Transport): Client['cache'] {
       const call = { method: 'POST', path: '/api/cache/explain', body: request, signal, repeatable: true } as const
       return json(await transport.send(call), (value) => explanationSchema.parse(value))
     },
-    judge: async (key, verdict, { signal } = {}) => {
+    judge: async (key, verdict, { signal, loopId } = {}) => {
       const path = entryPath(key, '/verdict')
-      const reply = await transport.send({ method: 'POST', path, body: verdict, signal, repeatable: true })
+      const reply = await transport.send({
+        method: 'POST',
+        path,
+        body: verdict,
+        headers: ofLoop(loopId),
+        signal,
+        repeatable: true,
+      })
       return json(reply, (value) => verdictRecordSchema.parse(value))
     },
   }

@@ -4,7 +4,6 @@ import {
   cacheOutcomeSchema,
   IDEMPOTENCY_HEADER,
   KEY_HEADER,
-  LOOP_HEADER,
   loopListSchema,
   loopViewSchema,
   REQUEST_ID_HEADER,
@@ -19,6 +18,7 @@ import { loopEvents } from './events.ts'
 import { cacheClient } from './cache.ts'
 import { executionsClient } from './executions.ts'
 import { keysClient } from './keys.ts'
+import { loopHeaders } from './of-loop.ts'
 import { parseMetrics } from './metrics.ts'
 import { createTransport, json } from './transport.ts'
 import type { ChatCompletion, Client, ClientOptions } from './types.ts'
@@ -28,7 +28,7 @@ export function createClient(options: ClientOptions): Client {
   const transport = createTransport(options)
 
   const loopPath = (id: string, action = ''): string => `/api/loops/${encodeURIComponent(id)}${action}`
-  const loopHeader = (loopId: string | undefined) => (loopId === undefined ? {} : { [LOOP_HEADER]: loopId })
+  const ofLoop = loopHeaders(options)
 
   const loopCall = async (method: 'GET' | 'POST', path: string, signal: AbortSignal | undefined): Promise<LoopView> =>
     json(await transport.send({ method, path, signal, repeatable: true }), (value) => loopViewSchema.parse(value))
@@ -42,7 +42,7 @@ export function createClient(options: ClientOptions): Client {
           body,
           signal,
           headers: {
-            ...loopHeader(loopId),
+            ...ofLoop(loopId),
             ...(sampleIndex === undefined ? {} : { [SAMPLE_HEADER]: String(sampleIndex) }),
           },
           // With a sample index the second call finds the first one's generation; without, it pays again.
@@ -57,7 +57,7 @@ export function createClient(options: ClientOptions): Client {
       },
     },
 
-    executions: executionsClient(transport),
+    executions: executionsClient(transport, ofLoop),
 
     loops: {
       create: async (input, { signal, idempotencyKey = randomUUID() } = {}) => {
@@ -87,7 +87,7 @@ export function createClient(options: ClientOptions): Client {
       },
     },
 
-    cache: cacheClient(transport),
+    cache: cacheClient(transport, ofLoop),
 
     ...keysClient(transport),
 

@@ -3,13 +3,13 @@ import {
   batchEventSchema,
   executionEventSchema,
   executionResultSchema,
-  LOOP_HEADER,
   type AsyncExecution,
   type BatchEvent,
   type ExecutionEvent,
 } from '@loopgate/contracts'
 import { ApiError } from './api-error.ts'
 import { eventsOf } from './event-source.ts'
+import type { OfLoop } from './of-loop.ts'
 import { json, pause, type Call, type Transport } from './transport.ts'
 import type { CallOptions, Client } from './types.ts'
 
@@ -27,14 +27,14 @@ const notAsync = (): ApiError =>
   })
 
 /** The part of the client that runs code; see Client. */
-export function executionsClient(transport: Transport): Client['executions'] {
+export function executionsClient(transport: Transport, ofLoop: OfLoop): Client['executions'] {
   const ofOne = async (method: 'GET' | 'DELETE', id: string, { signal }: CallOptions): Promise<AsyncExecution> => {
     const call = { method, path: `/api/executions/${encodeURIComponent(id)}`, signal, repeatable: true } as const
     return json(await transport.send(call), (value) => asyncExecutionSchema.parse(value))
   }
   return {
     run: async (input, { signal, loopId, reuse = 'use' } = {}) => {
-      const headers = { ...(loopId === undefined ? {} : { [LOOP_HEADER]: loopId }), ...CACHE_CONTROL[reuse] }
+      const headers = { ...ofLoop(loopId), ...CACHE_CONTROL[reuse] }
       // An execution is a pure function of its request.
       const call = { method: 'POST', path: '/api/executions', body: input, headers, signal, repeatable: true } as const
       return json(await transport.send(call), (value) => executionResultSchema.parse(value))

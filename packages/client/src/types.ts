@@ -41,6 +41,11 @@ export type ClientOptions = {
   readonly connections?: number
   /** Longest wait for the headers of a reply; default 600,000 (an execution may queue and then run). */
   readonly replyTimeoutMs?: number
+  /**
+   * Whether calls that name a loop are made in the name of the key that created it, which pays for them
+   * and sees their answers; default false. The key needs the scope `worker`.
+   */
+  readonly onBehalf?: boolean
   /** For tests: another undici dispatcher; the client then does not close it. */
   readonly dispatcher?: Dispatcher
   /** For tests: the source of jitter, in [0, 1). */
@@ -154,7 +159,11 @@ export type Client = {
     /** `POST /api/cache/explain`: what a request would meet, and why; nothing is generated. */
     readonly explain: (request: ExplainInput, options?: CallOptions) => Promise<Explanation>
     /** `POST /api/cache/{key}/verdict`: a later verdict replaces an earlier one. */
-    readonly judge: (key: string, verdict: VerdictRequest, options?: CallOptions) => Promise<VerdictRecord>
+    readonly judge: (
+      key: string,
+      verdict: VerdictRequest,
+      options?: CallOptions & { readonly loopId?: string },
+    ) => Promise<VerdictRecord>
   }
   /** Keys of the installation; all need the scope admin. */
   readonly keys: {

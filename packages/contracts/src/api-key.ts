@@ -1,7 +1,7 @@
 import { z } from 'zod'
 
-/** What a key may do. `admin` implies every other scope. */
-export const scopeSchema = z.enum(['complete', 'execute', 'loops', 'admin', 'metrics', 'runner'])
+/** What a key may do. `worker` acts in the name of whoever made a loop; `admin` implies every other scope. */
+export const scopeSchema = z.enum(['complete', 'execute', 'loops', 'admin', 'metrics', 'runner', 'worker'])
 export type Scope = z.infer<typeof scopeSchema>
 
 /** What a key's completions ask of the cache unless their headers say otherwise. */
@@ -43,7 +43,7 @@ export type SpendLimits = z.infer<typeof spendLimitsSchema>
 const grants = {
   tenant: z.string().regex(/^[a-z0-9][a-z0-9_-]{0,62}$/, 'expected 1 to 63 of a-z, 0-9, - and _, the first no sign'),
   name: z.string().min(1).max(100).describe('For people'),
-  scopes: z.array(scopeSchema).min(1).max(6),
+  scopes: z.array(scopeSchema).min(1).max(scopeSchema.options.length),
   models: z
     .array(z.string().min(1).max(200))
     .min(1)

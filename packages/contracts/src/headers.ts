@@ -15,8 +15,13 @@ export const CACHE_LENGTH_HEADER = 'x-loopgate-cache-length'
 export const REPLAY_HEADER = 'x-loopgate-replay'
 /** Request: `true` gives every event of a shareable stream an id to resume after with `last-event-id`. */
 export const RESUMABLE_HEADER = 'x-loopgate-resumable'
-/** Request: the loop on whose behalf a call is made; for metrics and fairness, never part of the key. */
+/** Request: the loop that a call belongs to; for metrics and fairness, never part of the key. */
 export const LOOP_HEADER = 'x-loopgate-loop'
+/**
+ * Request: the loop whose creator pays for a call and may see its answers, in place of the key that
+ * presents it. Needs the scope `worker`.
+ */
+export const ON_BEHALF_HEADER = 'x-loopgate-on-behalf-of'
 /** Request: `interactive`, `loop` or `batch`: who waits when there is not room for all; the key has a ceiling. */
 export const PRIORITY_HEADER = 'x-loopgate-priority'
 /** Request: how long the call may wait for room at the upstream, in ms; it is refused at once if that is too short. */

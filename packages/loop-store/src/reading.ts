@@ -5,7 +5,7 @@ import { toView } from './fields.ts'
 import { isLoopId, SHARDS, type createKeys } from './keys.ts'
 import type { LiveLoop, LoopStats, LoopStore } from './types.ts'
 
-type Reading = Pick<LoopStore, 'get' | 'list' | 'eventsAfter' | 'stats' | 'live'>
+type Reading = Pick<LoopStore, 'get' | 'creator' | 'list' | 'eventsAfter' | 'stats' | 'live'>
 
 const MAX_PAGE = 200
 /** Index pages read for one answer when a state is asked for; past it the page is short and `next` goes on. */
@@ -24,6 +24,13 @@ export function createReading(redis: Redis, clock: Clock, keys: ReturnType<typeo
 
   return {
     get,
+
+    creator: async (id) => {
+      if (!isLoopId(id)) return null
+      const [tenant, keyId] = await redis.hmget(keys.loop(id).loop, 'tenant', 'keyId')
+      // Without a key it was made by a version that did not write it down.
+      return tenant == null ? null : { tenant, keyId: keyId ?? '' }
+    },
 
     list: async (tenant, { after, limit, state }) => {
       const index = keys.index(tenant)

@@ -56,7 +56,7 @@ export function createLoopStore({ redis, clock }: LoopStoreDeps, options: LoopSt
     })
 
   return {
-    create: (tenant, request, idempotencyKey) =>
+    create: ({ tenant, keyId }, request, idempotencyKey) =>
       guard(async () => {
         const body = JSON.stringify(request)
         let id = newId('loop')
@@ -66,7 +66,7 @@ export function createLoopStore({ redis, clock }: LoopStoreDeps, options: LoopSt
         }
         // Indexed first: readers skip an entry without a loop, but would never find a loop without an entry.
         await redis.zadd(keys.index(tenant), 0, indexEntry(nowMs, id))
-        const created = (await run('create', id, [tenant, body], nowMs)) === 1
+        const created = (await run('create', id, [tenant, body, keyId], nowMs)) === 1
         await trimIndex(redis, clock, keys, tenant, 2)
         const loop = await read(id)
         if (loop === null) throw new Error(`loop ${id} vanished while it was created`)
@@ -74,6 +74,7 @@ export function createLoopStore({ redis, clock }: LoopStoreDeps, options: LoopSt
       }),
 
     get: (id) => guard(() => reading.get(id)),
+    creator: (id) => guard(() => reading.creator(id)),
     list: (tenant, page) => guard(() => reading.list(tenant, page)),
     eventsAfter: (id, seq, limit) => guard(() => reading.eventsAfter(id, seq, limit)),
     stats: () => guard(reading.stats),

@@ -18,6 +18,13 @@ export type Judgement = {
   readonly evidence: string
 }
 
+/** Who made a loop, and pays for it. */
+export type LoopCreator = {
+  readonly tenant: string
+  /** Names the API key. */
+  readonly keyId: string
+}
+
 /** All that a slice needs to go on where the last commit stopped. */
 export type LoopSnapshot = {
   readonly tenant: string
@@ -97,11 +104,13 @@ export type LoopStore = {
    * @throws LG_CONFLICT for the same key with another body
    */
   readonly create: (
-    tenant: string,
+    creator: LoopCreator,
     request: LoopRequest,
     idempotencyKey?: string,
   ) => Promise<{ readonly loop: LoopView; readonly created: boolean }>
   readonly get: (id: string) => Promise<{ readonly tenant: string; readonly view: LoopView } | null>
+  /** Who made a loop, null if it is not there. Never changes. */
+  readonly creator: (id: string) => Promise<LoopCreator | null>
   /** A tenant's loops, newest first. `after` is the `next` of the page before; `limit` at most 200. */
   readonly list: (
     tenant: string,

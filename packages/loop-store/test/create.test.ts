@@ -3,11 +3,11 @@ import { manualClock } from '@loopgate/testkit/clock'
 import { redis } from '@loopgate/testkit/redis'
 import t from 'tap'
 import { connectRedis, createLoopStore, type Redis } from '../src/index.ts'
-import { iteration, request, stores } from './harness.ts'
+import { ACME, GLOBEX, iteration, request, stores } from './harness.ts'
 
 t.test('a new loop is queued, readable, listed and live, with its first event', async (t) => {
   const { store } = await stores(t)
-  const { loop, created } = await store.create('acme', request())
+  const { loop, created } = await store.create(ACME, request())
   t.equal(created, true)
   t.match(loop, { state: 'queued', reason: null, accepted: null, lastSeq: 1, counts: { iterations: 0, tokens: 0 } })
   t.strictSame(loop.request, request())
@@ -20,7 +20,7 @@ t.test('a new loop is queued, readable, listed and live, with its first event', 
 t.test('the same key and body give the first loop again, whoever asks at the same time', async (t) => {
   const { store, another } = await stores(t)
   const racing = await Promise.all(
-    Array.from({ length: 20 }, (_, n) => (n % 2 ? store : another()).create('acme', request(), 'key')),
+    Array.from({ length: 20 }, (_, n) => (n % 2 ? store : another()).create(ACME, request(), 'key')),
   )
   t.equal(new Set(racing.map(({ loop }) => loop.id)).size, 1)
   t.equal(racing.filter(({ created }) => created).length, 1)
@@ -30,9 +30,9 @@ t.test('the same key and body give the first loop again, whoever asks at the sam
 
 t.test('the same key with another body is a conflict, for that tenant alone', async (t) => {
   const { store } = await stores(t)
-  const { loop } = await store.create('acme', request(), 'key')
-  await t.rejects(store.create('acme', request({ goal: 'Subtract.' }), 'key'), { code: 'LG_CONFLICT' })
-  const other = await store.create('globex', request({ goal: 'Subtract.' }), 'key')
+  const { loop } = await store.create(ACME, request(), 'key')
+  await t.rejects(store.create(ACME, request({ goal: 'Subtract.' }), 'key'), { code: 'LG_CONFLICT' })
+  const other = await store.create(GLOBEX, request({ goal: 'Subtract.' }), 'key')
   t.equal(other.created, true)
   t.not(other.loop.id, loop.id)
 })
@@ -42,11 +42,11 @@ t.test("a tenant's loops come newest first, page by page, each once", async (t) 
   const { store } = await stores(t, { clock })
   const made: string[] = []
   for (let n = 0; n < 7; n += 1) {
-    const { loop } = await store.create('acme', request())
+    const { loop } = await store.create(ACME, request())
     made.push(`${loop.createdAt} ${loop.id}`)
     clock.advance(n % 2) // some are of the same millisecond
   }
-  await store.create('globex', request())
+  await store.create(GLOBEX, request())
   const seen: string[] = []
   let after: string | undefined
   do {
@@ -59,7 +59,7 @@ t.test("a tenant's loops come newest first, page by page, each once", async (t) 
 
 t.test('a list by state holds those alone', async (t) => {
   const { store } = await stores(t)
-  const ids = await Promise.all([0, 1, 2, 3].map(async () => (await store.create('acme', request())).loop.id))
+  const ids = await Promise.all([0, 1, 2, 3].map(async () => (await store.create(ACME, request())).loop.id))
   await store.cancel(ids[1] ?? '')
   await store.cancel(ids[2] ?? '')
   const { loops } = await store.list('acme', { limit: 10, state: 'cancelled' })
@@ -85,14 +85,14 @@ t.test('a creator may die before any of its commands: repeated, there is one loo
     const dying = createLoopStore({ redis: dyingAfter(connection, survived), clock: systemClock }, { keyPrefix })
     const key = `key-${survived}`
     const tenant = `tenant-${survived}`
-    const died = await dying.create(tenant, request(), key).then(
+    const died = await dying.create({ tenant, keyId: 'k' }, request(), key).then(
       () => false,
       () => true,
     )
     connection.disconnect()
     const healthy = connectRedis(url, 'fail-fast')
     const store = createLoopStore({ redis: healthy, clock: systemClock }, { keyPrefix })
-    const { loop } = await store.create(tenant, request(), key)
+    const { loop } = await store.create({ tenant, keyId: 'k' }, request(), key)
     const { loops } = await store.list(tenant, { limit: 10 })
     t.strictSame(loops, [loop], `after ${survived} commands`)
     t.equal((await allLive(store)).filter((id) => id === loop.id).length, 1)
@@ -108,7 +108,7 @@ t.test('a creator may die before any of its commands: repeated, there is one loo
 t.test('an ended loop and its key are kept for the retention and then gone from everywhere', async (t) => {
   const clock = manualClock()
   const { store, client, keyPrefix } = await stores(t, { clock, retentionSeconds: 100 })
-  const { loop } = await store.create('acme', request(), 'key')
+  const { loop } = await store.create(ACME, request(), 'key')
   const held = await store.acquire(loop.id)
   await store.commit(loop.id, held?.fence ?? 0, { iterations: [iteration(1)], waveEnd: 4 })
   const keysOf = async () => (await client.keys(`*${keyPrefix}*${loop.id}*`)).toSorted()
@@ -131,7 +131,7 @@ t.test('the index of a tenant who never lists is trimmed as loops are created', 
   const clock = manualClock()
   const { store, client, keyPrefix } = await stores(t, { clock })
   for (let n = 0; n < 6; n += 1) {
-    const { loop } = await store.create('acme', request())
+    const { loop } = await store.create(ACME, request())
     await store.cancel(loop.id)
     await client.del(await client.keys(`*${keyPrefix}*${loop.id}*`))
     clock.advance(120_000)

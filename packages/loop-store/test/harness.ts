@@ -9,6 +9,9 @@ import { systemClock, type Clock } from '@loopgate/service-kit'
 import { redis, type TestScope } from '@loopgate/testkit/redis'
 import { connectRedis, createLoopStore, type CommittedIteration, type LoopStore, type Redis } from '../src/index.ts'
 
+export const ACME = { tenant: 'acme', keyId: 'key_acme' }
+export const GLOBEX = { tenant: 'globex', keyId: 'key_globex' }
+
 export const request = (changes: Partial<LoopInput> = {}): LoopRequest =>
   loopRequestSchema.parse({
     goal: 'Add two numbers.',

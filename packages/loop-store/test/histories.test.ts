@@ -3,7 +3,7 @@ import { TERMINAL_STATES, type LoopState } from '@loopgate/contracts'
 import * as fc from 'fast-check'
 import t from 'tap'
 import type { Acquired, LoopCommit, LoopStore } from '../src/index.ts'
-import { accepted, iteration, request, stores } from './harness.ts'
+import { ACME, accepted, iteration, request, stores } from './harness.ts'
 
 const WORKERS = 3
 
@@ -88,7 +88,7 @@ t.test('any history of workers, cancellations and resumptions leaves a loop that
   let iterations = 0
   let runs = 0
   const property = fc.asyncProperty(fc.array(action, { maxLength: 25, size: 'max' }), async (history) => {
-    const { loop } = await store.create('acme', request())
+    const { loop } = await store.create(ACME, request())
     const hands = Array.from({ length: WORKERS }, (): Hand => ({ held: null, next: 1, last: null }))
     for (const action of history) await perform(store, loop.id, hands, action)
     await check(store, loop.id)
@@ -110,7 +110,7 @@ t.test('workers at the same time leave a loop that adds up', async (t) => {
   const property = fc.asyncProperty(
     fc.array(fc.array(action, { maxLength: 10, size: 'max' }), { minLength: WORKERS, maxLength: WORKERS }),
     async (histories) => {
-      const { loop } = await store.create('acme', request())
+      const { loop } = await store.create(ACME, request())
       await Promise.all(
         histories.map(async (history, worker) => {
           const hands = Array.from({ length: WORKERS }, (): Hand => ({ held: null, next: 1, last: null }))

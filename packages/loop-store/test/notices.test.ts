@@ -1,6 +1,6 @@
 import t from 'tap'
 import type { LoopNotice } from '../src/index.ts'
-import { iteration, request, stores } from './harness.ts'
+import { ACME, iteration, request, stores } from './harness.ts'
 
 /** Collects notices; `next` is the next one that has not been taken. */
 function listener() {
@@ -22,7 +22,7 @@ function listener() {
 
 t.test('each transition is told once it can be read, to every listener', async (t) => {
   const { store, another } = await stores(t)
-  const { loop } = await store.create('acme', request())
+  const { loop } = await store.create(ACME, request())
   const [here, there] = [listener(), listener()]
   await store.onEvents(loop.id, here.hear)
   await another().onEvents(loop.id, there.hear)
@@ -37,7 +37,7 @@ t.test('each transition is told once it can be read, to every listener', async (
 
 t.test('events are read from any number on, as many as asked for', async (t) => {
   const { store } = await stores(t)
-  const { loop } = await store.create('acme', request())
+  const { loop } = await store.create(ACME, request())
   await store.acquire(loop.id)
   await store.commit(loop.id, 1, { iterations: [1, 2, 3].map((number) => iteration(number)), waveEnd: 4 })
   const seqs = async (after: number, limit: number) =>
@@ -53,7 +53,7 @@ t.test('events are read from any number on, as many as asked for', async (t) => 
 
 t.test('who has left is told nothing, and the others still are', async (t) => {
   const { store } = await stores(t)
-  const { loop } = await store.create('acme', request())
+  const { loop } = await store.create(ACME, request())
   const [stays, leaves] = [listener(), listener()]
   await store.onEvents(loop.id, stays.hear)
   const leave = await store.onEvents(loop.id, leaves.hear)
@@ -70,7 +70,7 @@ t.test('who has left is told nothing, and the others still are', async (t) => {
 
 t.test('after a cut connection listeners are told that they may have missed something, and hear again', async (t) => {
   const { store, client, keyPrefix } = await stores(t)
-  const { loop } = await store.create('acme', request())
+  const { loop } = await store.create(ACME, request())
   const ears = listener()
   await store.onEvents(loop.id, ears.hear)
   const clients = String(await client.client('LIST')).split('\n')

@@ -2,7 +2,7 @@ import { systemClock } from '@loopgate/service-kit'
 import { freePort, privateRedis } from '@loopgate/testkit/redis'
 import t from 'tap'
 import { connectRedis, createLoopStore, type LoopStore, type RedisProfile } from '../src/index.ts'
-import { iteration, request } from './harness.ts'
+import { ACME, iteration, request } from './harness.ts'
 
 function storeAt(t: { teardown: (fn: () => unknown) => void }, url: string, profile: RedisProfile): LoopStore {
   const redis = connectRedis(url, profile)
@@ -18,7 +18,7 @@ t.test('without a Redis every call says so at once', async (t) => {
   const store = storeAt(t, `redis://127.0.0.1:${await freePort()}`, 'fail-fast')
   const id = `loop_${'0'.repeat(24)}`
   const calls: Array<[string, () => Promise<unknown>]> = [
-    ['create', () => store.create('acme', request(), 'key')],
+    ['create', () => store.create(ACME, request(), 'key')],
     ['get', () => store.get(id)],
     ['list', () => store.list('acme', { limit: 1 })],
     ['cancel', () => store.cancel(id)],
@@ -36,7 +36,7 @@ t.test('without a Redis every call says so at once', async (t) => {
 t.test('the first calls of a process wait for its connection', async (t) => {
   const { url } = await privateRedis(t)
   const store = storeAt(t, url, 'fail-fast')
-  const calls = await Promise.all(Array.from({ length: 20 }, () => store.create('acme', request())))
+  const calls = await Promise.all(Array.from({ length: 20 }, () => store.create(ACME, request())))
   t.equal(calls.length, 20)
 })
 
@@ -44,7 +44,7 @@ t.test('with a frozen Redis a caller is refused, a worker waits; both work once 
   const { url, pid } = await privateRedis(t)
   const caller = storeAt(t, url, 'fail-fast')
   const worker = storeAt(t, url, 'worker')
-  const { loop } = await caller.create('acme', request())
+  const { loop } = await caller.create(ACME, request())
   await worker.stats()
   process.kill(pid, 'SIGSTOP')
   const acquired = worker.acquire(loop.id)
@@ -61,16 +61,16 @@ t.test('with a frozen Redis a caller is refused, a worker waits; both work once 
 t.test('a Redis that is full says so as unavailable, and nothing half is written', async (t) => {
   const { url } = await privateRedis(t)
   const store = storeAt(t, url, 'fail-fast')
-  const { loop } = await store.create('acme', request())
+  const { loop } = await store.create(ACME, request())
   const admin = connectRedis(url, 'fail-fast')
   t.teardown(() => admin.disconnect())
   await new Promise((resolve) => admin.once('ready', resolve))
   await admin.config('SET', 'maxmemory', '1')
   await t.rejects(store.acquire(loop.id), { code: 'LG_STORE_UNAVAILABLE' })
-  await t.rejects(store.create('acme', request(), 'key'), { code: 'LG_STORE_UNAVAILABLE' })
+  await t.rejects(store.create(ACME, request(), 'key'), { code: 'LG_STORE_UNAVAILABLE' })
   await admin.config('SET', 'maxmemory', '0')
   t.match(await store.get(loop.id), { view: { state: 'queued', lastSeq: 1 } })
-  t.match(await store.create('acme', request(), 'key'), { created: true })
+  t.match(await store.create(ACME, request(), 'key'), { created: true })
 })
 
 t.test('a lost connection is told once, and once that it is back', async (t) => {

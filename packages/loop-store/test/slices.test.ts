@@ -1,9 +1,9 @@
 import t from 'tap'
-import { accepted, iteration, request, stores } from './harness.ts'
+import { ACME, accepted, iteration, request, stores } from './harness.ts'
 
 t.test('a slice gets what the slice before committed, and a fence above its', async (t) => {
   const { store } = await stores(t)
-  const { loop } = await store.create('acme', request())
+  const { loop } = await store.create(ACME, request())
   const first = await store.acquire(loop.id)
   t.match(first, { fence: 1, snapshot: { committed: 0, waveEnd: 0, promptTokens: 0, view: { state: 'running' } } })
   t.equal(first?.snapshot.seen.size, 0)
@@ -50,7 +50,7 @@ t.test('a slice gets what the slice before committed, and a fence above its', as
 
 t.test('a worker that was overtaken commits nothing, however it races', async (t) => {
   const { store, another } = await stores(t)
-  const { loop } = await store.create('acme', request())
+  const { loop } = await store.create(ACME, request())
   const workers = [store, another(), another()]
   const held = await Promise.all(workers.map((worker) => worker.acquire(loop.id)))
   t.strictSame(new Set(held.map((each) => each?.fence)), new Set([1, 2, 3]))
@@ -70,7 +70,7 @@ t.test('a worker that was overtaken commits nothing, however it races', async (t
 
 t.test('a commit that is sent again changes nothing; one that overlaps adds what is new', async (t) => {
   const { store } = await stores(t)
-  const { loop } = await store.create('acme', request())
+  const { loop } = await store.create(ACME, request())
   const fence = (await store.acquire(loop.id))?.fence ?? 0
   const commit = { iterations: [iteration(1), iteration(2)], waveEnd: 4 }
   t.strictSame(await store.commit(loop.id, fence, commit), { result: 'ok', state: 'running' })
@@ -94,7 +94,7 @@ t.test('a commit that is sent again changes nothing; one that overlaps adds what
 
 t.test('the end is written once: sent again it is acknowledged, anything else is refused', async (t) => {
   const { store } = await stores(t)
-  const { loop } = await store.create('acme', request())
+  const { loop } = await store.create(ACME, request())
   const fence = (await store.acquire(loop.id))?.fence ?? 0
   const commit = { iterations: [iteration(1, { verdict: 'pass' })], waveEnd: 4, transition: accepted(1) }
   t.strictSame(await store.commit(loop.id, fence, commit), { result: 'ok', state: 'accepted' })
@@ -121,7 +121,7 @@ t.test('the end is written once: sent again it is acknowledged, anything else is
 
 t.test('a commit that leaves an iteration out is a bug and is not written', async (t) => {
   const { store } = await stores(t)
-  const { loop } = await store.create('acme', request())
+  const { loop } = await store.create(ACME, request())
   const fence = (await store.acquire(loop.id))?.fence ?? 0
   await t.rejects(store.commit(loop.id, fence, { iterations: [iteration(2)], waveEnd: 4 }), /leaves out/)
   await t.rejects(store.commit(loop.id, fence, { iterations: [iteration(1), iteration(3)], waveEnd: 4 }), /dense/)
@@ -132,7 +132,7 @@ t.test(
   'a queued or paused loop is cancelled at once, a running one by its worker, an ended one not at all',
   async (t) => {
     const { store } = await stores(t)
-    const create = async () => (await store.create('acme', request())).loop.id
+    const create = async () => (await store.create(ACME, request())).loop.id
 
     t.match(await store.cancel(await create()), { state: 'cancelled', reason: 'cancelled by request' })
 
@@ -164,7 +164,7 @@ t.test(
 
 t.test('a paused loop that is resumed cannot be paused again by the commit that paused it', async (t) => {
   const { store } = await stores(t)
-  const { loop } = await store.create('acme', request())
+  const { loop } = await store.create(ACME, request())
   const fence = (await store.acquire(loop.id))?.fence ?? 0
   const pause = { iterations: [], waveEnd: 0, transition: { state: 'paused', reason: 'x' } } as const
   await store.commit(loop.id, fence, pause)
@@ -176,7 +176,7 @@ t.test('a paused loop that is resumed cannot be paused again by the commit that 
 
 t.test('acquisitions without a single iteration are counted until one is committed', async (t) => {
   const { store } = await stores(t)
-  const { loop } = await store.create('acme', request())
+  const { loop } = await store.create(ACME, request())
   for (const expected of [1, 2, 3]) t.equal((await store.acquire(loop.id))?.barrenAcquires, expected)
   await store.commit(loop.id, 3, { iterations: [iteration(1)], waveEnd: 4 })
   t.equal((await store.acquire(loop.id))?.barrenAcquires, 1)
@@ -185,7 +185,7 @@ t.test('acquisitions without a single iteration are counted until one is committ
 t.test('scripts that Redis has forgotten are sent again', async (t) => {
   const { store, client } = await stores(t)
   await client.script('FLUSH')
-  const { loop } = await store.create('acme', request())
+  const { loop } = await store.create(ACME, request())
   await client.script('FLUSH')
   t.match(await store.acquire(loop.id), { fence: 1 })
 })

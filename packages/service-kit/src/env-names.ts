@@ -170,7 +170,7 @@ export const ENV_NAMES: Readonly<Record<string, EnvName>> = {
   LOOPGATE_SERVICE_KEY: {
     used: 'loop-worker',
     default: '-',
-    text: 'API key of the worker: scopes complete and execute',
+    text: 'API key of the worker, of scope worker: what a loop asks is paid for by the key that made it',
   },
   LOOPGATE_WORKER_CONCURRENCY: { used: 'loop-worker', default: '32', text: 'Slices that one worker runs at once' },
   LOOPGATE_WORKER_PORT: {

@@ -4,6 +4,7 @@ import { connectRedis, createLoopStore, type Redis } from '@loopgate/loop-store'
 import { createSliceProducer } from '@loopgate/work-queue'
 import { createRegistry, newId, systemClock, type Clock, type Logger, type Registry } from '@loopgate/service-kit'
 import { createAuthenticator } from './auth/authenticator.ts'
+import { createOnBehalf } from './auth/on-behalf.ts'
 import { type Config, configuredKeys } from './config.ts'
 import { createCeilings } from './executions/ceilings.ts'
 import { composeExecutions } from './executions/compose.ts'
@@ -110,6 +111,7 @@ export function compose(config: Config, logger: Logger, tuning: Tuning = {}): Se
     registry,
     drain: createDrain(),
     authenticator: createAuthenticator(keys.ring, config.LOOPGATE_RUNNER_TOKEN),
+    onBehalf: createOnBehalf({ ring: keys.ring, loops }),
     hub,
     ...executions,
     ceilings: createCeilings(config.LOOPGATE_EXECUTION_CEILINGS),

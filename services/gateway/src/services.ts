@@ -2,6 +2,7 @@ import type { Upstream } from '@loopgate/cerebras'
 import type { Generations } from '@loopgate/generations'
 import type { Clock, Logger, Registry } from '@loopgate/service-kit'
 import type { Authenticator } from './auth/authenticator.ts'
+import type { OnBehalf } from './auth/on-behalf.ts'
 import type { AsyncDoor } from './executions/async/compose.ts'
 import type { Ceilings } from './executions/ceilings.ts'
 import type { Executions } from './executions/dispatcher.ts'
@@ -18,6 +19,7 @@ export type Services = {
   readonly registry: Registry
   readonly drain: Drain
   readonly authenticator: Authenticator
+  readonly onBehalf: OnBehalf
   readonly hub: RunnerHub
   readonly executions: Executions
   /** Executions whose caller does not wait; null without a Redis. */

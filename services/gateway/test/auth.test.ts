@@ -112,6 +112,7 @@ t.test('a route without a scope and not declared open does not start', async (t)
   const { default: fastify } = await import('fastify')
   const { auth } = await import('../src/plugins/auth.ts')
   const app = fastify()
-  await app.register(auth, { authenticator: { authenticate: () => null, version: () => 0 }, clock: systemClock })
+  const nobody = { authenticate: () => null, version: () => 0 }
+  await app.register(auth, { authenticator: nobody, onBehalf: () => Promise.reject(new Error()), clock: systemClock })
   t.throws(() => app.get('/forgotten', () => 'secret'), /needs config\.scope or config\.open/)
 })

@@ -21,6 +21,7 @@ const registry = createRegistry()
 const client = createClient({
   baseUrl: config.LOOPGATE_GATEWAY_URL,
   apiKey: config.LOOPGATE_SERVICE_KEY.reveal(),
+  onBehalf: true,
   // The loop engine counts and repeats faults; a second layer would multiply them.
   retries: 0,
   // Slices wait for executions that wait in the gateway's queue, all of them at once.

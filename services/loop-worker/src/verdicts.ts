@@ -40,7 +40,7 @@ export function createVerdicts({
 
   const write = async ({ key, verdict, loopId }: Found): Promise<void> => {
     try {
-      await client.cache.judge(key, { verdict, evaluator: loopId }, { signal: halting.signal })
+      await client.cache.judge(key, { verdict, evaluator: loopId }, { loopId, signal: halting.signal })
       metrics.verdict('written')
       trouble = false
     } catch (error) {

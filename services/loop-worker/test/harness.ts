@@ -20,6 +20,8 @@ const logger = createLogger('test', 'silent')
 /** Back-off and quanta a hundred times as fast; their order stays. */
 const fastClock: Clock = { ...systemClock, after: (ms, action) => systemClock.after(ms / 100, action) }
 
+export const ACME = { tenant: 'acme', keyId: 'key_acme' }
+
 export const loop = (changes: Partial<LoopInput> = {}): LoopRequest =>
   loopRequestSchema.parse({
     goal: 'a goal',
@@ -48,7 +50,7 @@ export async function harness(t: TestScope, script: Script) {
     connection.disconnect()
   })
   const create = async (request: LoopRequest): Promise<string> => {
-    const { loop } = await store.create('acme', request)
+    const { loop } = await store.create(ACME, request)
     await producer.enqueue(loop.id)
     return loop.id
   }
@@ -63,7 +65,7 @@ export async function startWorker(
 ) {
   const { clock = fastClock, ...rest } = options
   const connection = connectRedis(redisUrl, 'worker')
-  const client = createClient({ baseUrl: gateway.url, apiKey: gateway.apiKey, retries: 0 })
+  const client = createClient({ baseUrl: gateway.url, apiKey: gateway.apiKey, retries: 0, onBehalf: true })
   const registry = createRegistry({ processMetrics: false })
   const worker = createWorker(
     { redis: connection, client, clock, logger, registry },

@@ -3,7 +3,7 @@ import type { LoopState } from '@loopgate/contracts'
 import t from 'tap'
 import { MAX_BARREN_ACQUIRES } from '../src/slice/run-slice.ts'
 import type { Call } from './fake-gateway.ts'
-import { harness, loop, passing, startWorker } from './harness.ts'
+import { ACME, harness, loop, passing, startWorker } from './harness.ts'
 
 t.test('a loop is run to its first pass, in slices of any length, with its events in order', async (t) => {
   const setting = await harness(t, passing('a goal#5'))
@@ -82,7 +82,7 @@ t.test('a loop resumed in the very moment it pauses is run again', async (t) => 
   const setting = await harness(t, passing('a goal#1'))
   setting.gateway.interfere = () => 503
   await startWorker(t, setting)
-  const { loop: created } = await setting.store.create('acme', loop())
+  const { loop: created } = await setting.store.create(ACME, loop())
   const resumed = new Promise<void>((resolve, reject) => {
     const hear = async (state: LoopState | undefined): Promise<void> => {
       if (state !== 'paused') return
@@ -111,14 +111,14 @@ t.test('a paused loop is tried again by itself after a rest', async (t) => {
 
 t.test('a loop that nobody enqueued is found and run', async (t) => {
   const setting = await harness(t, passing('a goal#1'))
-  const { loop: created } = await setting.store.create('acme', loop())
+  const { loop: created } = await setting.store.create(ACME, loop())
   await startWorker(t, setting, { sweepMs: 10 })
   t.match(await setting.until(created.id), { state: 'accepted' })
 })
 
 t.test('a loop that was started again and again without judging anything is given up', async (t) => {
   const setting = await harness(t, passing())
-  const { loop: created } = await setting.store.create('acme', loop())
+  const { loop: created } = await setting.store.create(ACME, loop())
   for (let start = 0; start < MAX_BARREN_ACQUIRES; start += 1) await setting.store.acquire(created.id)
   await startWorker(t, setting)
   await setting.producer.enqueue(created.id)

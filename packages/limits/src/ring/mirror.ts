@@ -13,6 +13,8 @@ export type Mirror = {
   readonly tenants: Contents['tenants']
   /** Who presents a secret with this SHA-256 (hex); null for nobody, or nobody any more. */
   readonly find: (sha256: string, now: number) => Principal | null
+  /** Whom the key of this id stands for; null once it is revoked, has expired or is gone. */
+  readonly holder: (keyId: string, now: number) => Principal | null
   readonly payer: (tenant: string, keyId: string) => Payer
 }
 
@@ -20,34 +22,40 @@ const NO_LIMITS: SpendLimits = Object.freeze({})
 
 /** Makes the mirror of what Redis holds, beside the keys of the configuration, which nothing revokes. */
 export function createMirror(configured: readonly ConfiguredKey[], { records, tenants }: Contents): Mirror {
-  const payers = new Map<string, Payer>()
+  const holders = new Map<string, Known>()
   const known = new Map<string, Known>()
   for (const record of records.values()) {
     if (record.revokedAt !== undefined) continue
-    const principal = principalOf(record, record.id)
     const until = record.expiresAt === undefined ? Number.POSITIVE_INFINITY : Date.parse(record.expiresAt)
-    known.set(record.sha256, { principal, until })
+    const holder = { principal: principalOf(record, record.id), until }
+    holders.set(record.id, holder)
+    known.set(record.sha256, holder)
     const { old } = record
-    if (old !== undefined) known.set(old.sha256, { principal, until: Math.min(until, Date.parse(old.until)) })
+    if (old !== undefined) known.set(old.sha256, { ...holder, until: Math.min(until, Date.parse(old.until)) })
   }
   for (const key of configured) {
-    known.set(key.sha256, { principal: principalOf(key, configuredId(key)), until: Number.POSITIVE_INFINITY })
+    const id = configuredId(key)
+    const holder = { principal: principalOf(key, id), until: Number.POSITIVE_INFINITY }
+    holders.set(id, holder)
+    known.set(key.sha256, holder)
   }
 
   return {
     records,
     tenants,
-    find(sha256, now) {
-      const found = known.get(sha256)
-      return found !== undefined && found.until > now ? found.principal : null
-    },
+    find: (sha256, now) => current(known.get(sha256), now),
+    holder: (keyId, now) => current(holders.get(keyId), now),
     payer: (tenant, keyId) =>
-      payers.get(keyId) ?? { tenant, keyId, limits: { key: NO_LIMITS, tenant: tenants.get(tenant) ?? NO_LIMITS } },
+      holders.get(keyId)?.principal ?? {
+        tenant,
+        keyId,
+        limits: { key: NO_LIMITS, tenant: tenants.get(tenant) ?? NO_LIMITS },
+      },
   }
 
   function principalOf(grants: Omit<ConfiguredKey, 'sha256'>, keyId: string): Principal {
     const { tenant, name, scopes, models, cache, priorityCeiling, outputCap, limits } = grants
-    const principal: Principal = Object.freeze({
+    return Object.freeze({
       tenant,
       name,
       keyId,
@@ -58,10 +66,11 @@ export function createMirror(configured: readonly ConfiguredKey[], { records, te
       ...(outputCap !== undefined && { outputCap }),
       limits: { key: limits ?? NO_LIMITS, tenant: tenants.get(tenant) ?? NO_LIMITS },
     })
-    payers.set(keyId, principal)
-    return principal
   }
 }
+
+const current = (found: Known | undefined, now: number): Principal | null =>
+  found !== undefined && found.until > now ? found.principal : null
 
 /** The same on every replica and after every start, and nothing of the secret. */
 const configuredId = ({ tenant, name }: ConfiguredKey): string =>

@@ -8,6 +8,8 @@ import { createRingReader, EMPTY } from './reader.ts'
 export type Ring = {
   /** Who presents a secret with this SHA-256 (hex), as this replica knows it; null for nobody. Never waits. */
   readonly find: (sha256: string) => Principal | null
+  /** Whom the key of this id stands for, as this replica knows it; null once it is revoked, has expired or is gone. */
+  readonly holder: (keyId: string) => Principal | null
   /** Who pays for what a key has asked for before, with the limits of now; a key that is gone has those of its tenant. */
   readonly payer: (tenant: string, keyId: string) => Payer
   readonly mirror: () => Mirror
@@ -40,6 +42,7 @@ export function createRing(
 
   return {
     find: (sha256) => mirror.find(sha256, clock.wallNow()),
+    holder: (keyId) => mirror.holder(keyId, clock.wallNow()),
     payer: (tenant, keyId) => mirror.payer(tenant, keyId),
     mirror: () => mirror,
     version: () => version,

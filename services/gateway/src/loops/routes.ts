@@ -90,7 +90,7 @@ export function loopRoutes(app: App, { loops, ceilings }: { loops: LoopServices 
       ceilings.check(request.body)
       needModel(request.principal, request.body.sampling.model, 'sampling.model')
       const key = request.headers[IDEMPOTENCY_HEADER]
-      const { loop } = await store.create(request.principal.tenant, request.body, key)
+      const { loop } = await store.create(request.principal, request.body, key)
       if (loop.state === 'queued') await enqueue(request, loop.id)
       return reply.code(201).header('location', `/api/loops/${loop.id}`).send(loop)
     },

@@ -1,9 +1,10 @@
 import type { Socket } from 'node:net'
-import type { Principal, Scope } from '@loopgate/contracts'
+import { ON_BEHALF_HEADER, type Principal, type Scope } from '@loopgate/contracts'
 import { type Clock, fault } from '@loopgate/service-kit'
 import type { FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { allows, type Authenticator } from '../auth/authenticator.ts'
+import type { OnBehalf } from '../auth/on-behalf.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -34,8 +35,8 @@ const REMEMBERED_MS = 500
  * Authenticates every request in `onRequest`, so that a stranger's body is never read, and
  * refuses at boot any route that names neither a scope nor that it is open.
  */
-export const auth = fp<{ authenticator: Authenticator; clock: Clock }>(
-  async (app, { authenticator, clock }) => {
+export const auth = fp<{ authenticator: Authenticator; onBehalf: OnBehalf; clock: Clock }>(
+  async (app, { authenticator, onBehalf, clock }) => {
     // Clients keep their connections: the key that a connection presented before need not be hashed again.
     const connections = new WeakMap<Socket, Remembered>()
     app.decorateRequest('principal')
@@ -56,12 +57,24 @@ export const auth = fp<{ authenticator: Authenticator; clock: Clock }>(
       if (presented === null) return done(fault('LG_NO_KEY'))
       const principal = whoIs(request.raw.socket, presented)
       if (principal === null) return done(fault('LG_WRONG_KEY'))
-      if (!allows(principal, scope)) {
-        return done(fault('LG_FORBIDDEN', { message: `The API key lacks the scope ${scope}` }))
+      const loopId = request.headers[ON_BEHALF_HEADER]
+      if (loopId === undefined) {
+        request.principal = principal
+        return done(lacks(principal, scope))
       }
-      request.principal = principal
-      done()
+      const refused = lacks(principal, 'worker')
+      if (refused) return done(refused)
+      void (async () => done(await actFor(request, String(loopId), scope)))()
     })
+
+    async function actFor(request: FastifyRequest, loopId: string, scope: Scope): Promise<Error | undefined> {
+      try {
+        request.principal = await onBehalf(loopId)
+        return lacks(request.principal, scope)
+      } catch (error) {
+        return error as Error
+      }
+    }
 
     function whoIs(socket: Socket, presented: string): Principal | null {
       const known = connections.get(socket)
@@ -77,6 +90,11 @@ export const auth = fp<{ authenticator: Authenticator; clock: Clock }>(
   },
   { name: 'auth' },
 )
+
+function lacks(principal: Principal, scope: Scope): Error | undefined {
+  if (allows(principal, scope)) return undefined
+  return fault('LG_FORBIDDEN', { message: `The API key lacks the scope ${scope}` })
+}
 
 function presentedKey({ headers }: FastifyRequest): string | null {
   const { authorization } = headers
