@@ -63,14 +63,14 @@ export function executionsClient(transport: Transport, ofLoop: OfLoop): Client['
         (value) => executionEventSchema.parse(value),
         ({ type }) => type === 'end' || type === 'error',
       ),
-    batch: (executions, { signal } = {}) =>
+    batch: (executions, { signal, reuse = 'use' } = {}) =>
       untilEnd<BatchEvent>(
         transport,
         {
           method: 'POST',
           path: '/api/executions/batch',
           body: { executions },
-          headers: EVENTS,
+          headers: { ...EVENTS, ...CACHE_CONTROL[reuse] },
           signal,
           repeatable: true,
         },

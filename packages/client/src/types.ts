@@ -120,7 +120,10 @@ export type Client = {
      */
     readonly follow: (input: ExecutionInput, options?: CallOptions) => AsyncGenerator<ExecutionEvent, void>
     /** `POST /api/executions/batch`: items as they end, each with a result or an error of its own, then the end. */
-    readonly batch: (inputs: readonly ExecutionInput[], options?: CallOptions) => AsyncGenerator<BatchEvent, void>
+    readonly batch: (
+      inputs: readonly ExecutionInput[],
+      options?: CallOptions & Reuse,
+    ) => AsyncGenerator<BatchEvent, void>
   }
   readonly loops: {
     /** `POST /api/loops`; without a key of the caller's, one is made so that retries create one loop. */

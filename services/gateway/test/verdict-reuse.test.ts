@@ -90,6 +90,27 @@ t.test('no-cache runs it and keeps what comes, no-store does neither, and other 
   t.equal(outcomeOf(await foreign), 'miss')
 })
 
+t.test('a batch opts out of known verdicts as a single execution does', async (t) => {
+  const { gw, kept } = await withStore(t)
+  const hand = await attach(t, gw)
+  const batchWith = (headers: Record<string, string>): Promise<Reply> =>
+    send(`${gw.url}/api/executions/batch`, { key: gw.apiKey, body: { executions: [CHECKED] }, headers })
+  const first = batchWith({})
+  await answer(hand, { stdout: 'first' })
+  await first
+  await kept('first')
+  const ignored = batchWith({ 'cache-control': 'no-store' })
+  await answer(hand, { stdout: 'unkept' })
+  t.match((await ignored).text, 'unkept')
+  t.match((await batchWith({})).text, /"stdout":"first".*"cached":true/)
+  const renewed = batchWith({ 'cache-control': 'no-cache' })
+  await answer(hand, { stdout: 'renewed' })
+  t.match((await renewed).text, 'renewed')
+  await kept('renewed')
+  t.match((await batchWith({})).text, /"stdout":"renewed".*"cached":true/)
+  t.strictSame(hand.unheard(), [], 'no runner heard of those that were known')
+})
+
 t.test('another version of the runtime on the runners makes every verdict unknown', async (t) => {
   const { gw, kept } = await withStore(t)
   const old = await attach(t, gw)

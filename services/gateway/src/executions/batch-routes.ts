@@ -16,6 +16,7 @@ import type { Ceilings } from './ceilings.ts'
 import type { Executions } from './dispatcher.ts'
 import { departure } from './departure.ts'
 import { atOnce } from './limit-executions.ts'
+import { reuseOf } from './request-headers.ts'
 
 /** Executions of one batch that wait or run at once; more would only lie in memory, the results too. */
 const AT_ONCE = 64
@@ -34,7 +35,7 @@ export function batchRoutes(
         tags: ['executions'],
         summary: 'Run many programs, and get each result as it comes',
         description:
-          'One JSON value a line, or server-sent events with `accept: text/event-stream`: an item for each execution, in the order in which they end, with a result or an error of its own; then the end. Closing the connection ends those that have not. A reply without its end was cut.',
+          'One JSON value a line, or server-sent events with `accept: text/event-stream`: an item for each execution, in the order in which they end, with a result or an error of its own; then the end. Closing the connection ends those that have not. A reply without its end was cut. Verdicts that are known are given again, unless `cache-control` says `no-cache` or `no-store`, which holds for all of them.',
         security: NEEDS_KEY,
         body: executionBatchSchema,
         response: {
@@ -58,6 +59,7 @@ export function batchRoutes(
       const items = request.body.executions
       const bytes = Math.ceil((request.rawBody?.length ?? 0) / items.length)
       const signal = departure(reply)
+      const reuse = reuseOf(request.headers)
 
       const run = async (index: number): Promise<BatchEvent> => {
         try {
@@ -65,7 +67,7 @@ export function batchRoutes(
           const item = executionRequestSchema.safeParse(items[index])
           if (!item.success) throw refusal(item.error.issues)
           ceilings.check(item.data)
-          const result = await executions.run({ tenant, keyId, request: item.data, bytes, signal })
+          const result = await executions.run({ tenant, keyId, request: item.data, bytes, signal, reuse })
           return { type: 'item', index, result }
         } catch (error) {
           return { type: 'item', index, error: problemOf(toFault(error), request.id) }
