@@ -1,3 +1,5 @@
 export * from './find.ts'
 export * from './humaneval.ts'
+export * from './known.ts'
+export * from './mbpp.ts'
 export * from './recorded.ts'

@@ -1,19 +1,34 @@
 import t from 'tap'
-import { expectedSolved, humanEvalJs, humanEvalPython, multiplEJs, recordedSamples } from '../src/index.ts'
+import {
+  expectedSolved,
+  humanEvalJs,
+  humanEvalPython,
+  KNOWN_SETS,
+  knownCases,
+  mbppSanitized,
+  multiplEJs,
+  recordedSamples,
+} from '../src/index.ts'
 
 t.test('the sets have the sizes that their README gives', async (t) => {
   t.equal(humanEvalPython().length, 164)
   t.equal(humanEvalJs().length, 164)
   t.equal(multiplEJs().length, 161)
   t.equal(recordedSamples().length, 164)
+  t.equal(mbppSanitized().length, 427)
+  t.ok(mbppSanitized().every((problem) => problem.canonicalPasses))
   t.equal(humanEvalJs().filter((problem) => !problem.canonicalPasses).length, 3)
   t.equal(multiplEJs().filter((problem) => problem.referenceCompletion !== null).length, 153)
   t.ok(humanEvalPython().every((problem) => problem.canonicalPasses))
 })
 
 t.test('no field is missing from any row', async (t) => {
-  for (const rows of [humanEvalPython(), humanEvalJs(), multiplEJs(), recordedSamples()]) {
-    for (const row of rows) t.notOk(Object.values(row).includes(undefined), JSON.stringify(row).slice(0, 60))
+  for (const rows of [humanEvalPython(), humanEvalJs(), multiplEJs(), mbppSanitized(), recordedSamples()]) {
+    for (const row of rows)
+      t.ok(
+        Object.values(row).every((value) => value !== undefined),
+        JSON.stringify(row).slice(0, 60),
+      )
   }
 })
 
@@ -47,4 +62,20 @@ t.test('a budget solves the tasks with a pass among its samples, and a larger on
     [...sizes].sort((a, b) => a - b),
   )
   t.equal(expectedSolved(1).length, recordedSamples().filter(({ verdicts }) => verdicts.startsWith('P')).length)
+})
+
+t.test('every set has a case for each program whose verdict is known', async (t) => {
+  const sizes = KNOWN_SETS.map((set) => [set, knownCases(set).length])
+  t.strictSame(sizes, [
+    ['samples', 16_400],
+    ['humaneval', 164],
+    ['mbpp', 427],
+    ['humaneval-js', 164],
+    ['multipl-e-js', 153],
+  ])
+  for (const set of KNOWN_SETS) {
+    for (const { name, file, check } of knownCases(set)) {
+      if (!file.content.includes(check.entryPoint)) t.fail(`${name} does not define ${check.entryPoint}`)
+    }
+  }
 })
