@@ -84,7 +84,7 @@ export function startHost(deps: JailDeps, spec: HostSpec): Host {
       },
       onFault: kill,
     })
-    channel.send('B', JSON.stringify({ closeFds: spec.closeFds, memoryBytes: spec.memoryBytes }))
+    channel.send('B', JSON.stringify({ closeFds: spec.closeFds, memoryBytes: spec.memoryBytes, kind: spec.kind }))
     for (const frame of waiting) channel.send(...frame)
     waiting = []
   }

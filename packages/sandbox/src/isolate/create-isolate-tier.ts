@@ -14,8 +14,12 @@ import { createHosts } from '../hosts/hosts.ts'
 import { startIsolate } from './start-isolate.ts'
 
 const SOURCES = fileURLToPath(new URL('../bootstrap/isolate', import.meta.url))
-/** isolated-vm does not start with Node's own snapshot (its README); helpers of V8 would only share the one core. */
-const OPTIONS = ['--no-node-snapshot', '--single-threaded']
+/**
+ * isolated-vm does not start with Node's own snapshot (its README); helpers of V8 would only share the one core. Hashes
+ * of strings that are the same in each isolate save a sixteenth of its start: who fills a table with collisions
+ * spends the CPU time of its own isolate.
+ */
+const OPTIONS = ['--no-node-snapshot', '--single-threaded', '--no-rehash-snapshot']
 /** Where the compiled part of isolated-vm stands inside. */
 const ADDON = '/opt/isolated-vm.node'
 

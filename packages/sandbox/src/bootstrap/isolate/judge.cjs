@@ -29,7 +29,7 @@ function judge({ ivm, isolate, context, enter }, init) {
     } else writeFrame(operation === 'e' ? 'e' : 'o', bytes(String(text)))
     return undefined
   })
-  const inside = enter.applySync(undefined, ['check', host, JSON.stringify({ entryPoint, prelude, source })], {
+  const inside = enter.applySync(undefined, [host, JSON.stringify({ entryPoint, prelude, source })], {
     result: { reference: true },
   })
   const apply = (name, ...args) => inside.applySync(undefined, [name, ...args])

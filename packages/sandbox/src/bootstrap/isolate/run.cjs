@@ -89,7 +89,7 @@ function begin({ ivm, enter }, files, isServer) {
     writeFrame(operation === 'e' ? 'e' : 'o', bytes(String(text)))
     return undefined
   })
-  const inside = enter.applySync(undefined, ['candidate', host, isServer], { result: { reference: true } })
+  const inside = enter.applySync(undefined, [host, isServer], { result: { reference: true } })
   return (name, ...args) => inside.applySync(undefined, [name, ...args])
 }
 
