@@ -76,10 +76,6 @@ export class Errand implements Asking, CallHandle, FeederOwner {
     return this.#draft.amounts
   }
 
-  get tokens(): number {
-    return this.#draft.amounts.totalTokens
-  }
-
   get bytes(): number {
     return this.#draft.body.length
   }

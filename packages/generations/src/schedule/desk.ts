@@ -5,7 +5,7 @@ import type { Bucket, Waiters } from './buckets/bucket.ts'
 import type { Estimates } from './estimate.ts'
 import type { SchedulerMetrics } from './metrics.ts'
 import { FairQueue, type FairQueueOptions } from './queue/fair-queue.ts'
-import type { Asking, Grant } from './types.ts'
+import type { Asking, Grant, Place } from './types.ts'
 
 export type DeskDeps = {
   readonly clock: Clock
@@ -23,10 +23,9 @@ const MARGIN_MS = 20
 /** Those who wait for one model, and the buckets of all organisations for it. */
 export class Desk {
   readonly #deps: DeskDeps
-  readonly #queue: FairQueue<Asking>
+  readonly #queue: FairQueue<Place>
   readonly #buckets: readonly Bucket[]
-  /** Ends a waiting one's patience. */
-  readonly #deadlines = new Map<Asking, () => void>()
+  readonly #places = new Map<Asking, Place>()
   #waiting: Amounts = NOTHING
   #pumping = false
   readonly #alarm: Alarm
@@ -42,7 +41,7 @@ export class Desk {
     return this.#buckets
   }
 
-  get queue(): FairQueue<Asking> {
+  get queue(): FairQueue<Place> {
     return this.#queue
   }
 
@@ -61,7 +60,7 @@ export class Desk {
     if (this.#queue.size === 0) {
       const bucket = this.#room(asking)
       if (bucket !== null) {
-        this.#grant(asking, bucket)
+        this.#grant(asking, bucket, this.#turnTokens(asking))
         return 0
       }
     }
@@ -83,11 +82,12 @@ export class Desk {
 
   /** One that waits no more. */
   withdraw(asking: Asking): void {
-    if (this.#queue.delete(asking)) this.#forget(asking)
+    const place = this.#places.get(asking)
+    if (place !== undefined && this.#queue.delete(place)) this.#forget(place)
   }
 
   waiters(): Waiters {
-    return { least: this.#queue.peek()?.amounts ?? NOTHING, all: this.#waiting }
+    return { least: this.#queue.peek()?.asking.amounts ?? NOTHING, all: this.#waiting }
   }
 
   /** Something has changed: whoever can go, goes. */
@@ -96,13 +96,13 @@ export class Desk {
     this.#pumping = true
     try {
       for (let next = this.#queue.peek(); next !== undefined; next = this.#queue.peek()) {
-        const bucket = this.#room(next)
-        if (bucket === null) return this.#await(next)
+        const bucket = this.#room(next.asking)
+        if (bucket === null) return this.#await(next.asking)
         const nowMs = this.#deps.clock.now()
         this.#queue.take(next, nowMs)
         this.#forget(next)
         this.#deps.metrics.waited(next.priority, nowMs - next.sinceMs)
-        this.#grant(next, bucket)
+        this.#grant(next.asking, bucket, next.tokens)
       }
       for (const bucket of this.#buckets) bucket.gate.calm(this.#deps.clock.now())
     } finally {
@@ -113,7 +113,7 @@ export class Desk {
   close(): void {
     this.#alarm.cancel()
     for (const bucket of this.#buckets) bucket.close()
-    for (const asking of this.#deadlines.keys()) {
+    for (const asking of this.#places.keys()) {
       this.withdraw(asking)
       asking.refused(fault('LG_DRAINING'))
     }
@@ -137,7 +137,7 @@ export class Desk {
     return more === less ? bucket.inFlight.requests < than.inFlight.requests : more > less
   }
 
-  #grant(asking: Asking, bucket: Bucket): void {
+  #grant(asking: Asking, bucket: Bucket, turnTokens: number): void {
     const reservation = bucket.reserve(asking.amounts)
     const { clock, metrics } = this.#deps
     const grant: Grant = {
@@ -146,7 +146,8 @@ export class Desk {
       told: (facts) => bucket.told(facts, reservation),
       taken: () => bucket.gate.taken(clock.now()),
       settle: (used) => {
-        this.#queue.give(asking, asking.amounts.totalTokens - used.totalTokens)
+        const least = used.requests === 0 ? 0 : this.#tokensOfRequest()
+        this.#queue.give(asking, turnTokens - Math.max(used.totalTokens, least))
         metrics.used(bucket, used)
         bucket.settle(reservation, used)
       },
@@ -160,21 +161,43 @@ export class Desk {
   }
 
   #enqueue(asking: Asking, first: boolean): void {
-    this.#queue.add(asking, first)
-    this.#waiting = plus(this.#waiting, asking.amounts)
-    const leftMs = asking.deadlineMs - this.#deps.clock.now()
-    const cancel = this.#deps.clock.after(leftMs, () => {
+    const { priority, tenant, flow, bytes, sinceMs, deadlineMs } = asking
+    const patienceEnds = this.#deps.clock.after(deadlineMs - this.#deps.clock.now(), () => {
       this.withdraw(asking)
       this.#refuse(asking, 'deadline')
     })
-    this.#deadlines.set(asking, cancel)
+    // It has had its turn, and is no less patient for a failure or a bound of ours: it pays once it has its answer.
+    const tokens = first ? 1 : this.#turnTokens(asking)
+    const place = { asking, priority, tenant, flow, tokens, bytes, sinceMs, patienceEnds }
+    this.#places.set(asking, place)
+    this.#queue.add(place, first)
+    this.#waiting = plus(this.#waiting, asking.amounts)
     this.pump()
   }
 
-  #forget(asking: Asking): void {
+  #forget({ asking, patienceEnds }: Place): void {
     this.#waiting = this.#queue.size === 0 ? NOTHING : minus(this.#waiting, asking.amounts)
-    this.#deadlines.get(asking)?.()
-    this.#deadlines.delete(asking)
+    patienceEnds()
+    this.#places.delete(asking)
+  }
+
+  /**
+   * What a turn costs: what is likely to be used, for the rest comes back, and not less than the tokens that
+   * come with each request. Where requests run out first, turns are then alike, instead of a loop
+   * of long answers waiting for many that cost it no place.
+   */
+  #turnTokens(asking: Asking): number {
+    const { totalTokens } = asking.amounts
+    const least = this.#tokensOfRequest()
+    const likely = this.#deps.estimates.likely(asking.model, totalTokens)
+    return Math.max(1, least, likely ?? (least > 0 ? 0 : totalTokens))
+  }
+
+  /** Tokens that come in while one request does; 0 where no limit of requests is known. */
+  #tokensOfRequest(): number {
+    let least = Number.POSITIVE_INFINITY
+    for (const bucket of this.#buckets) least = Math.min(least, bucket.tokensOfRequest)
+    return Number.isFinite(least) ? least : 0
   }
 
   /** Nobody goes before this one: looks again when there may be room for it. */
@@ -191,8 +214,9 @@ export class Desk {
 
   /** `usedPart` of what those before it have reserved will be used. */
   #expectedMs(asking: Asking, usedPart: number): number {
-    const { tokens, requests } = this.#queue.ahead(asking)
-    const ahead = { requests, tokens: tokens * usedPart, totalTokens: tokens * usedPart }
+    const { requests } = this.#queue.ahead(asking)
+    const mean = times(this.#waiting, usedPart / Math.max(1, this.#queue.size))
+    const ahead = { ...times(mean, requests), requests }
     const nowMs = this.#deps.clock.now()
     const usable = this.#buckets.filter(({ organisation }) => this.#deps.usable(organisation))
     const buckets = usable.length > 0 ? usable : this.#buckets

@@ -15,10 +15,12 @@ export type Estimates = {
   readonly learn: (model: string, bytes: number, promptTokens: number) => void
   /** What of the reserved output is used in the end, from 0 to 1. */
   readonly usedPart: (model: string) => number
+  /** Tokens that one which reserves so many is likely to use; null while nothing is known. */
+  readonly likely: (model: string, reserved: number) => number | null
   readonly learnUsed: (model: string, reserved: number, used: number) => void
 }
 
-type Learnt = { readonly ratios: Float64Array; usedPart: number }
+type Learnt = { readonly ratios: Float64Array; usedPart: number; answers: number }
 
 /** How large requests are, learnt from what the provider counted. */
 export function createEstimates(): Estimates {
@@ -34,17 +36,23 @@ export function createEstimates(): Estimates {
       ratios[size] = known + (seen - known) * (seen > known ? UP : DOWN)
     },
     usedPart: (model) => models.get(model)?.usedPart ?? 1,
+    likely(model, reserved) {
+      const learnt = models.get(model)
+      return learnt === undefined || learnt.answers === 0 ? null : Math.ceil(reserved * learnt.usedPart)
+    },
     learnUsed(model, reserved, used) {
       const learnt = of(model)
       const part = Math.min(1, used / Math.max(1, reserved))
-      learnt.usedPart += (part - learnt.usedPart) * DOWN
+      // The mean of all at first: what stands there before any answer says nothing.
+      learnt.answers++
+      learnt.usedPart += (part - learnt.usedPart) * Math.max(DOWN, 1 / learnt.answers)
     },
   }
 
   function of(model: string): Learnt {
     const known = models.get(model)
     if (known !== undefined) return known
-    const made = { ratios: new Float64Array(SIZES).fill(1 / BYTES_PER_TOKEN), usedPart: 1 }
+    const made = { ratios: new Float64Array(SIZES).fill(1 / BYTES_PER_TOKEN), usedPart: 1, answers: 0 }
     models.set(model, made)
     return made
   }

@@ -5,7 +5,7 @@ import type { Told } from './buckets/corrections.ts'
 import type { Waiting } from './queue/types.ts'
 
 /** One that asks to call the upstream, and hears once for each time that it asks. */
-export type Asking = Waiting & {
+export type Asking = Omit<Waiting, 'tokens'> & {
   readonly model: string
   readonly amounts: Amounts
   /** On the monotonic clock: it waits no longer. */
@@ -15,6 +15,9 @@ export type Asking = Waiting & {
   readonly granted: (grant: Grant) => void
   readonly refused: (error: LoopgateError) => void
 }
+
+/** One that waits, and what its turn costs: that stays as it was when it came. */
+export type Place = Waiting & { readonly asking: Asking; readonly patienceEnds: () => void }
 
 /** The right to make one call; ends with `settle`, exactly once. */
 export type Grant = {

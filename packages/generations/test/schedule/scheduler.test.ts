@@ -1,50 +1,9 @@
-import { createRegistry, type LoopgateError } from '@loopgate/service-kit'
-import { type ManualClock, manualClock } from '@loopgate/testkit/clock'
+import { manualClock } from '@loopgate/testkit/clock'
 import * as fc from 'fast-check'
 import t from 'tap'
-import type { Limits } from '../../src/schedule/buckets/windows.ts'
-import { createScheduler, type Scheduler } from '../../src/schedule/scheduler.ts'
 import type { Asking, Grant } from '../../src/schedule/types.ts'
+import { asking, scheduler, type Told, used } from './asking.ts'
 
-const MODEL = 'm'
-
-function scheduler(clock: ManualClock, limits: Limits, organisations = ['one']): Scheduler {
-  return createScheduler(
-    {
-      clock,
-      registry: createRegistry({ processMetrics: false }),
-      connection: null,
-      organisations: organisations.map((name) => ({ name, serves: () => true, limits: () => limits })),
-      usable: () => true,
-      replicas: () => 1,
-    },
-    { prefix: 'none', replica: 'r', maxRequests: 100_000, maxBytes: 1e12 },
-  )
-}
-
-type Told = { grants: Grant[]; refused: LoopgateError | null }
-
-function asking(clock: ManualClock, tokens: number, more: Partial<Asking> = {}): Asking & { readonly told: Told } {
-  const told: Told = { grants: [], refused: null }
-  return {
-    priority: 'loop',
-    tenant: 'acme',
-    flow: 'f',
-    tokens,
-    bytes: 1,
-    sinceMs: clock.now(),
-    model: MODEL,
-    amounts: { requests: 1, tokens, totalTokens: tokens },
-    deadlineMs: clock.now() + 120_000,
-    avoid: null,
-    granted: (grant) => void told.grants.push(grant),
-    refused: (error) => void (told.refused = error),
-    told,
-    ...more,
-  }
-}
-
-const used = (tokens: number) => ({ requests: 1, tokens, totalTokens: tokens })
 const NOTHING = { requests: 0, tokens: 0, totalTokens: 0 }
 
 t.test(
@@ -171,7 +130,7 @@ t.test(
             deadlineMs: clock.now() + each.deadlineMs,
             granted(grant) {
               refill()
-              const reserved = [...flying.keys()].reduce((sum, { tokens }) => sum + tokens, 0)
+              const reserved = [...flying.keys()].reduce((sum, { amounts }) => sum + amounts.tokens, 0)
               if (reserved + each.tokens > level + 1) throw new Error('more than there is')
               if (flying.has(one) || one.told.refused !== null) throw new Error('served twice')
               waiting.delete(one)
@@ -189,7 +148,7 @@ t.test(
         } else if (each.do === 'end') {
           const one = [...flying.keys()][each.which % Math.max(1, flying.size)]
           if (one === undefined) continue
-          const tokens = Math.floor(one.tokens * each.part)
+          const tokens = Math.floor(one.amounts.tokens * each.part)
           refill()
           level -= tokens
           const grant = flying.get(one)
@@ -206,9 +165,9 @@ t.test(
       for (let n = 0; n < 200 && waiting.size + flying.size > 0; n++) {
         for (const [one, grant] of flying) {
           refill()
-          level -= one.tokens
+          level -= one.amounts.tokens
           flying.delete(one)
-          grant.settle(used(one.tokens))
+          grant.settle(used(one.amounts.tokens))
         }
         clock.advance(2000)
       }

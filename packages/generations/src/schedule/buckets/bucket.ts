@@ -91,6 +91,12 @@ export class Bucket {
     return this.#levels.known
   }
 
+  /** Tokens that come in while one request does; 0 where no limit of requests is known, unbounded where none of tokens. */
+  get tokensOfRequest(): number {
+    const { levels } = this
+    return Math.min(levels.perSecond('tokens'), levels.perSecond('totalTokens')) / levels.perSecond('requests')
+  }
+
   get inFlight(): Amounts {
     return this.#inFlight
   }

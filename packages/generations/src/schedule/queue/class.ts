@@ -1,6 +1,6 @@
 import { Line } from './line.ts'
 import { Ring } from './ring.ts'
-import type { Ahead, Waiting } from './types.ts'
+import type { Ahead, Flow, Waiting } from './types.ts'
 
 /** The flows of one tenant, in turn. */
 class Tenant<T extends Waiting> {
@@ -61,7 +61,7 @@ export class PriorityClass<T extends Waiting> {
   }
 
   /** Tokens that a flow did not use after all go to its next turns, and to its tenant's. */
-  give({ tenant, flow }: Waiting, tokens: number): void {
+  give({ tenant, flow }: Flow, tokens: number): void {
     this.#tenants.give(tenant, tokens)
     this.#tenants.get(tenant)?.flows.give(flow, tokens)
   }
@@ -73,7 +73,7 @@ export class PriorityClass<T extends Waiting> {
   }
 
   /** What of this class comes before a new one of a flow, as far as turns can tell: never more than all. */
-  ahead({ tenant: name, flow }: Waiting): Ahead {
+  ahead({ tenant: name, flow }: Flow): Ahead {
     const tenant = this.#tenants.get(name)
     const own = tenant?.flows.get(flow)?.tokens ?? 0
     const turns = this.#tenants.size + (tenant === undefined ? 1 : 0)

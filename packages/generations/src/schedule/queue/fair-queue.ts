@@ -1,6 +1,6 @@
 import type { Priority } from '@loopgate/contracts'
 import { PriorityClass } from './class.ts'
-import { type Ahead, PRIORITIES, type Waiting } from './types.ts'
+import { type Ahead, type Flow, PRIORITIES, type Waiting } from './types.ts'
 
 export type FairQueueOptions = { readonly maxRequests: number; readonly maxBytes: number }
 
@@ -42,7 +42,7 @@ export class FairQueue<T extends Waiting> {
   }
 
   /** Whether there is a place for one more. */
-  hasRoom({ priority, bytes }: Waiting): boolean {
+  hasRoom({ priority, bytes }: Pick<Waiting, 'priority' | 'bytes'>): boolean {
     const { maxRequests, maxBytes } = this.#options
     return this.size + 1 <= maxRequests * ROOM[priority] && this.bytes + bytes <= maxBytes * ROOM[priority]
   }
@@ -81,12 +81,12 @@ export class FairQueue<T extends Waiting> {
   }
 
   /** Tokens that one which was taken out did not use. */
-  give(item: Waiting, tokens: number): void {
+  give(item: Flow, tokens: number): void {
     this.#classes[item.priority].give(item, tokens)
   }
 
   /** What a new one would have before it, more urgent classes included. */
-  ahead(item: Waiting): Ahead {
+  ahead(item: Flow): Ahead {
     let { tokens, requests } = this.#classes[item.priority].ahead(item)
     for (const above of PRIORITIES.slice(0, PRIORITIES.indexOf(item.priority))) {
       tokens += this.#classes[above].tokens

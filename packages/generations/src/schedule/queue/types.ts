@@ -9,7 +9,7 @@ export type Waiting = {
   readonly tenant: string
   /** The loop, else the API key: what shares of the upstream are given to. */
   readonly flow: string
-  /** Reserved for it: what a share is measured in. At least 1. */
+  /** What its turn costs: what a share is measured in. At least 1. */
   readonly tokens: number
   /** What it holds in memory while it waits. */
   readonly bytes: number
@@ -17,5 +17,8 @@ export type Waiting = {
   readonly sinceMs: number
 }
 
-/** What lies before one that would come now. */
+/** Whose turns those of one that waits are. */
+export type Flow = Pick<Waiting, 'priority' | 'tenant' | 'flow'>
+
+/** What lies before one that would come now; tokens are those that turns cost. */
 export type Ahead = { readonly tokens: number; readonly requests: number }
