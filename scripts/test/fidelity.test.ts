@@ -23,11 +23,13 @@ t.test('programs whose verdict is known get it through the gateway, each of them
 t.test('a verdict that is another than the recorded one is a difference, with its evidence', async (t) => {
   const { stack } = await testStack(t)
   const [right, wrong] = cases('--set', 'mbpp', '--problems', '2')
+  const explained = cases().find(({ name }) => name === 'HumanEval/48, sample 88')
   const spoilt = { ...wrong!, file: { ...wrong!.file, content: 'def is_not_prime(n):\n  return None' } }
-  const report = await fidelity(stack.dev(), [right!, spoilt], 'process')
+  const report = await fidelity(stack.dev(), [right!, spoilt, explained!], 'process')
   t.notOk(isFaithful(report))
-  t.match(report, { cases: 2, agreed: 1, executions: 2 })
+  t.match(report, { cases: 3, agreed: 1, executions: 3 })
   t.match(report.differences, [/MBPP\/3, recorded canonical: fail \(ok\), not pass\. [^]*is_not_prime/])
+  t.match(report.explained, [/sample 88, recorded P: fail .*Because: it imports boto3/])
 })
 
 t.test('a bad option is refused by name, and a tier that does not run the language of the set', (t) => {

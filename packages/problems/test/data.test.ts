@@ -1,5 +1,6 @@
 import t from 'tap'
 import {
+  EXPLAINED,
   expectedSolved,
   humanEvalJs,
   humanEvalPython,
@@ -78,4 +79,12 @@ t.test('every set has a case for each program whose verdict is known', async (t)
       if (!file.content.includes(check.entryPoint)) t.fail(`${name} does not define ${check.entryPoint}`)
     }
   }
+})
+
+t.test('what is explained is a case, under its name', async (t) => {
+  const names = new Set(KNOWN_SETS.flatMap((set) => knownCases(set).map(({ name }) => name)))
+  t.strictSame(
+    Object.keys(EXPLAINED).filter((name) => !names.has(name)),
+    [],
+  )
 })
