@@ -28,6 +28,13 @@ const CHECK = { id: 'c', entryPoint: 'f', source: 'if (f(3) !== 9) throw new Err
 
 export const logger = createLogger('bench', 'silent')
 
+/** The programs that sandboxes need: what the set-up says, else what is found or brought. */
+export const sandboxOptions = (tool: (name: string) => string): SandboxOptions => ({
+  bwrapPath: process.env['LOOPGATE_BWRAP_PATH'] ?? tool('bwrap'),
+  pythonPath: process.env['LOOPGATE_PYTHON_PATH'] ?? tool('python3'),
+  runscPath: process.env['LOOPGATE_RUNSC_PATH'],
+})
+
 type Case = { readonly tier: Isolation; readonly language: string; readonly checked?: boolean; readonly warm?: boolean }
 
 const CASES: readonly Case[] = [

@@ -1,5 +1,6 @@
 import { admissionTable } from '../report/admission-table.ts'
 import { coalescingTable } from '../report/coalescing-table.ts'
+import { hostileTable } from '../report/hostile-table.ts'
 import { leavingTable } from '../report/leaving-table.ts'
 import { sandboxTable } from '../report/sandbox-table.ts'
 import { table } from '../report/table.ts'
@@ -7,6 +8,7 @@ import { tenantsTable } from '../report/tenants-table.ts'
 import { admissionBench } from './admission.ts'
 import { coalescingBench } from './coalescing.ts'
 import { gatewayBench, type GatewayOptions } from './gateway.ts'
+import { hostileBench } from './hostile.ts'
 import { overloadTable } from '../report/overload-table.ts'
 import { leavingBench } from './leaving.ts'
 import { overloadBench } from './overload.ts'
@@ -65,6 +67,13 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
     run: async (options) => {
       const json = await sandboxBench(options)
       return { json, text: sandboxTable(json) }
+    },
+  },
+  hostile: {
+    title: 'how soon a small program is served while hostile ones run beside it, in each tier',
+    run: async (options) => {
+      const json = await hostileBench(options)
+      return { json, text: hostileTable(json) }
     },
   },
 }

@@ -7,7 +7,7 @@ import { descendants, proportionalBytes } from '../measure/descendants.ts'
 import { round } from '../report/figures.ts'
 import { drive } from '../sandbox/drive.ts'
 import { startStack } from '../sandbox/gateway-stack.ts'
-import { inputOf, logger, subjects, type Subject } from '../sandbox/subjects.ts'
+import { inputOf, logger, sandboxOptions, subjects, type Subject } from '../sandbox/subjects.ts'
 import type { GatewayOptions } from './gateway.ts'
 
 export type SandboxRow = {
@@ -53,12 +53,7 @@ const THROUGH_GATEWAY = [
 export async function sandboxBench(options: SandboxBenchOptions): Promise<SandboxReport> {
   const { folder, say, tool, only = [''], throughGateway = THROUGH_GATEWAY } = options
   mkdirSync(folder, { recursive: true })
-  const env = process.env
-  const tools: SandboxOptions = {
-    bwrapPath: env['LOOPGATE_BWRAP_PATH'] ?? tool('bwrap'),
-    pythonPath: env['LOOPGATE_PYTHON_PATH'] ?? tool('python3'),
-    runscPath: env['LOOPGATE_RUNSC_PATH'],
-  }
+  const tools = sandboxOptions(tool)
   const hand = { bwrap: tools.bwrapPath ?? 'bwrap', python: tools.pythonPath ?? 'python3', node: process.execPath }
   const rows: SandboxRow[] = []
   const unavailable: Array<{ name: string; why: string }> = []

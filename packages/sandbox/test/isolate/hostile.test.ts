@@ -1,4 +1,5 @@
 // Hostile programs in isolates: each is stopped by its limit, and what runs after it, or beside it, is none the worse.
+import { ISOLATE_BOMBS, ISOLATE_SPINS } from '@loopgate/testkit/hostile-programs'
 import t from 'tap'
 import { ownPrefix } from '../../src/owner.ts'
 
@@ -12,20 +13,7 @@ const javascript = (content: string, limits: object = {}) =>
 const serves = async () => t.match(await javascript('console.log(6 * 7)'), { outcome: 'ok', stdout: '42\n' })
 
 t.test('what does not end runs into its limit of CPU or wall time, also where no code of its own runs', async (t) => {
-  const spins = {
-    'a loop': 'for (;;);',
-    'a loop that catches everything': 'for (;;) { try { throw 1 } catch {} finally { continue } }',
-    microtasks: 'const again = () => Promise.resolve().then(again); again()',
-    'an asynchronous generator':
-      '(async () => { for await (const x of (async function* () { for (;;) yield 1 })()); })()',
-    'a regular expression': '/(a*)*b/.test("a".repeat(60))',
-    'a sort that never agrees': 'Array.from({ length: 1e7 }, (_, i) => i).sort(() => { for (;;); })',
-    'a getter of an error':
-      'const e = new Error(); Object.defineProperty(e, "stack", { get() { for (;;); } }); throw e',
-    'a conversion of what is thrown': 'throw { toString() { for (;;); } }',
-    'a handler of stacks': 'Error.prepareStackTrace = () => { for (;;); }; throw new Error("x")',
-  }
-  for (const [what, content] of Object.entries(spins)) {
+  for (const [what, content] of Object.entries(ISOLATE_SPINS)) {
     const { outcome } = await javascript(content, { cpuMs: 300, wallMs: 5000 })
     const ended = outcome === 'time_limit' || (/getter|conversion/.test(what) && outcome === 'runtime_error')
     t.ok(ended, `${what}: ${outcome}`)
@@ -37,27 +25,12 @@ t.test('what does not end runs into its limit of CPU or wall time, also where no
 })
 
 t.test('memory in every shape is a memory limit or an exception, and never more than there is', async (t) => {
-  const bombs: Record<string, string> = {
-    arrays: 'const all = []; for (;;) all.push(new Array(1000).fill(all.length))',
-    strings:
-      'let s = "x"; const all = []; for (;;) { all.push(s + all.length + "y".repeat(1e5)); all.at(-1).charCodeAt(5) }',
-    buffers: 'const all = []; for (;;) all.push(new Uint8Array(1e6).fill(1))',
-    'shared buffers': 'const all = []; for (;;) all.push(new Uint8Array(new SharedArrayBuffer(1e6)).fill(1))',
-    'a buffer that grows':
-      'const b = new ArrayBuffer(0, { maxByteLength: 2e9 }); b.resize(2e9); new Uint8Array(b).fill(1)',
-    'a map': 'const m = new Map(); for (let i = 0; ; i++) m.set(i, { i })',
-    closures: 'let f = () => 0; for (;;) { const g = f; f = () => g }',
-    'a spread': 'Math.max(...new Array(5e8))',
-    'a fill': 'new Array(5e8).fill(1).map((x) => ({ x }))',
-    'a stack': 'const f = () => f(); f()',
-    'an answer of the console': 'console.log("x".repeat(2 ** 28))',
-  }
-  for (const [what, content] of Object.entries(bombs)) {
+  for (const [what, content] of Object.entries(ISOLATE_BOMBS)) {
     const result = await javascript(content, { memoryBytes: 64 * MIB, cpuMs: 20_000, outputBytes: 4096 })
     const expected = ['memory_limit', 'runtime_error', ...(what.includes('console') ? ['output_limit'] : [])]
     t.ok(expected.includes(result.outcome), `${what}: ${result.outcome} ${result.stderr.slice(0, 100)}`)
   }
-  const heap = await javascript(bombs['arrays'] ?? '', { memoryBytes: 64 * MIB, cpuMs: 20_000 })
+  const heap = await javascript(ISOLATE_BOMBS['arrays'] ?? '', { memoryBytes: 64 * MIB, cpuMs: 20_000 })
   t.equal(heap.outcome, 'memory_limit', 'what the heap’s own limit does not stop')
   await serves()
 })
