@@ -23,6 +23,12 @@ export type KnownCase = {
 /** Cases that are judged otherwise in a sandbox, by name, and why. */
 export const EXPLAINED: Readonly<Record<string, string>> = {
   'HumanEval/48, sample 88': 'it imports boto3, which stood on the machine of the recording and is in no sandbox',
+  ...Object.fromEntries(
+    ['MBPP/737', 'MBPP/787', 'MBPP/794'].map((name) => [
+      name,
+      'it returns what a regular expression found, which is no plain data; the asserts ask only whether there is something',
+    ]),
+  ),
 }
 
 /** The sets by their names. */
@@ -64,10 +70,11 @@ const humanEval = (): KnownCase[] =>
     check: { id: 'humaneval', entryPoint, source: test, prelude: prompt },
   }))
 
-/** The asserts call one function of the solution; it is the one that a check can call. */
+/** The asserts call one function of the solution, the one that a check can call, and use what the solution imports. */
 const mbpp = (): KnownCase[] =>
   mbppSanitized().map(({ taskId, code, testImports, testList, canonicalPasses }) => {
     const source = [...testImports, ...testList].join('\n')
+    const prelude = (code.match(/^(?:import|from) .*$/gm) ?? []).join('\n')
     const defined = [...code.matchAll(/^def (\w+)/gm)].flatMap(([, name]) => name ?? [])
     const entryPoint = defined.find((name) => new RegExp(`\\b${name}\\(`).test(source))
     if (entryPoint === undefined) throw new Error(`MBPP/${taskId} calls no function of its solution`)
@@ -75,7 +82,7 @@ const mbpp = (): KnownCase[] =>
       ...canonical(`MBPP/${taskId}`, canonicalPasses),
       language: 'python',
       file: python(code),
-      check: { id: 'mbpp', entryPoint, source, prelude: '' },
+      check: { id: 'mbpp', entryPoint, source, prelude },
     }
   })
 
