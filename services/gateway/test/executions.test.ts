@@ -83,6 +83,28 @@ t.test(
   },
 )
 
+t.test('a caller may be less patient than the operator, not more', async (t) => {
+  const gw = await fresh(t, { LOOPGATE_EXECUTION_QUEUE_MS: '600000' })
+  const runner = await attach(t, gw, { slots: 1 })
+  const running = run(gw)
+  const { leaseId } = await runner.hear('execute')
+  runner.say({ type: 'accepted', leaseId })
+  const patience = (ms: string, other = gw) => run(other, {}, other.apiKey, { 'x-loopgate-deadline-ms': ms })
+  t.match(await patience('30'), { status: 503, json: { code: 'LG_EXECUTION_QUEUE_TIMEOUT' } })
+  const batch = await send(`${gw.url}/api/executions/batch`, {
+    key: gw.apiKey,
+    body: { executions: [REQUEST] },
+    headers: { 'x-loopgate-deadline-ms': '30' },
+  })
+  t.match(batch.text, 'LG_EXECUTION_QUEUE_TIMEOUT')
+  t.match(await patience('soon'), { status: 400, json: { code: 'LG_BAD_REQUEST' } })
+  t.match((await patience('soon')).json['detail'], 'x-loopgate-deadline-ms: expected a whole number of milliseconds')
+  runner.say({ type: 'result', leaseId, result: resultOf() })
+  t.equal((await running).status, 200)
+  const hasty = await fresh(t, { LOOPGATE_EXECUTION_QUEUE_MS: '60' })
+  t.match(await patience('3600000', hasty), { status: 503, json: { code: 'LG_NO_RUNNER' } })
+})
+
 t.test('a runner that neither accepts nor declines costs the wait, not for ever, and is told to stop', async (t) => {
   const gw = await fresh(t, { LOOPGATE_EXECUTION_QUEUE_MS: '60' })
   const runner = await attach(t, gw)

@@ -2,7 +2,7 @@ import { NORMALISED_HEADER, type Principal, prioritySchema, type Surface } from 
 import type { Cost, GenerationCall, Generations, Scheduling, Ticket } from '@loopgate/generations'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Admission } from './admit.ts'
-import { bad } from './header-values.ts'
+import { bad } from '../header-values.ts'
 import { type Order, readWishes, type Wishes } from './request-headers.ts'
 import type { Reader } from './reading.ts'
 import { send } from './send.ts'

@@ -4,7 +4,6 @@ import {
   CACHE_SCOPE_HEADER,
   CACHE_TTL_HEADER,
   type CacheDefaults,
-  DEADLINE_HEADER,
   IDEMPOTENCY_HEADER,
   LOOP_HEADER,
   MODE_HEADER,
@@ -19,7 +18,7 @@ import {
 } from '@loopgate/contracts'
 import { FORWARDED_HEADERS, type ForwardedHeaders } from '@loopgate/cerebras'
 import type { Delivery, Freshness, ResumePoint, Sharing } from '@loopgate/generations'
-import { bad, choice, wholeNumber } from './header-values.ts'
+import { bad, choice, deadlineMs, wholeNumber } from '../header-values.ts'
 
 /** What the headers of a completion request say. */
 export type Wishes = {
@@ -52,7 +51,6 @@ const PRINTABLE = /^[\x20-\x7e]{1,512}$/
 
 const MAX_SAMPLE = 999_999_999
 const MAX_TTL_SECONDS = 366 * 86_400
-const MAX_DEADLINE_MS = 3_600_000
 /** Faster than any reader; beyond it a pace is none. */
 const MAX_EVENTS_PER_SECOND = 100_000
 
@@ -105,7 +103,7 @@ function orderOf(headers: IncomingHttpHeaders): Order {
   return {
     loop: loopName(headers[LOOP_HEADER]),
     priority: choice(headers, PRIORITY_HEADER, prioritySchema.options),
-    deadlineMs: wholeNumber(headers, DEADLINE_HEADER, 0, MAX_DEADLINE_MS, 'milliseconds'),
+    deadlineMs: deadlineMs(headers),
     outputCap: choice(headers, OUTPUT_CAP_HEADER, ['learnt', 'none']),
   }
 }

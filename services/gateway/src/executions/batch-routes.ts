@@ -9,6 +9,7 @@ import type { Clock } from '@loopgate/service-kit'
 import type { App } from '../app-type.ts'
 import { problemOf } from '../errors/bodies.ts'
 import { toFault } from '../errors/to-fault.ts'
+import { deadlineMs } from '../header-values.ts'
 import { BODY_REFUSED, KEY_REFUSED, NEEDS_KEY, problems } from '../openapi/responses.ts'
 import { refusal } from '../plugins/validation.ts'
 import { EVENT_STREAM, formatEvent, JSON_LINES, openReplyStream, wantsEvents } from '../streams/reply-stream.ts'
@@ -60,6 +61,7 @@ export function batchRoutes(
       const bytes = Math.ceil((request.rawBody?.length ?? 0) / items.length)
       const signal = departure(reply)
       const reuse = reuseOf(request.headers)
+      const waitMs = deadlineMs(request.headers)
 
       const run = async (index: number): Promise<BatchEvent> => {
         try {
@@ -67,7 +69,7 @@ export function batchRoutes(
           const item = executionRequestSchema.safeParse(items[index])
           if (!item.success) throw refusal(item.error.issues)
           ceilings.check(item.data)
-          const result = await executions.run({ tenant, keyId, request: item.data, bytes, signal, reuse })
+          const result = await executions.run({ tenant, keyId, request: item.data, bytes, signal, reuse, waitMs })
           return { type: 'item', index, result }
         } catch (error) {
           return { type: 'item', index, error: problemOf(toFault(error), request.id) }

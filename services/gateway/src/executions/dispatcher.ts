@@ -50,6 +50,10 @@ export function createExecutions(
   const metrics = createExecutionMetrics(registry, hub, room.size)
   let draining = false
 
+  /** From now on; the caller may be less patient than the operator. */
+  const patience = ({ waitMs }: Order, expired: () => void): (() => void) =>
+    clock.after(Math.min(options.queueMs, waitMs ?? options.queueMs), expired)
+
   const settle = (task: Task): void => {
     task.settled = true
     task.stopDeadline()
@@ -110,7 +114,7 @@ export function createExecutions(
     metrics.offeredAgain(reason)
     if (lease.accepted) {
       task.waitingSince = clock.now()
-      task.stopDeadline = clock.after(options.queueMs, () => expire(task))
+      task.stopDeadline = patience(task.order, () => expire(task))
     }
     room.goBack(task)
   }
@@ -228,7 +232,7 @@ export function createExecutions(
         losses: 0,
         queueMs: 0,
         settled: false,
-        stopDeadline: clock.after(options.queueMs, () => expire(task)),
+        stopDeadline: patience(order, () => expire(task)),
         resolve,
         reject,
       }

@@ -8,6 +8,7 @@ import {
 } from '@loopgate/contracts'
 import type { Clock } from '@loopgate/service-kit'
 import type { App } from '../app-type.ts'
+import { deadlineMs } from '../header-values.ts'
 import { BODY_REFUSED, KEY_REFUSED, NEEDS_KEY, problems } from '../openapi/responses.ts'
 import { wantsEvents } from '../streams/reply-stream.ts'
 import type { AsyncExecutions } from './async/async-executions.ts'
@@ -41,7 +42,7 @@ export function executionRoutes(app: App, { executions, asyncExecutions, ceiling
         tags: ['executions'],
         summary: 'Run code in a sandbox',
         description:
-          'Waits for a slot of a runner, then for the end. Closing the connection takes the execution out of the queue or kills it. With `accept: text/event-stream` output comes while the program runs: `start`, `data` and `end`, or `error`. With `prefer: respond-async` the reply comes at once, and `location` is where the result will be; where that cannot be had the preference is not honoured (RFC 7240, section 2). A verdict that is known is given again, unless `cache-control` says `no-cache` or `no-store`.',
+          'Waits for a slot of a runner, then for the end. Closing the connection takes the execution out of the queue or kills it. With `accept: text/event-stream` output comes while the program runs: `start`, `data` and `end`, or `error`. `x-loopgate-deadline-ms` bounds the wait for a slot. With `prefer: respond-async` the reply comes at once, and `location` is where the result will be; where that cannot be had the preference is not honoured (RFC 7240, section 2). A verdict that is known is given again, unless `cache-control` says `no-cache` or `no-store`.',
         security: NEEDS_KEY,
         body: executionRequestSchema,
         response: {
@@ -79,6 +80,7 @@ export function executionRoutes(app: App, { executions, asyncExecutions, ceiling
         bytes: request.rawBody?.length ?? 0,
         signal: departure(reply),
         reuse: reuseOf(request.headers),
+        waitMs: deadlineMs(request.headers),
       }
       if (asyncExecutions !== null && prefersAsync(request.headers)) {
         const accepted = await asyncExecutions.accept(order)

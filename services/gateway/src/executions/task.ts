@@ -16,6 +16,8 @@ export type Order = {
   readonly bytes: number
   /** Aborting it takes the execution out of the queue or kills it. */
   readonly signal: AbortSignal
+  /** How long it may wait for a runner, in ms, if that is less than the operator's bound. */
+  readonly waitMs?: number | null
   /** Told of what happens before the end; nobody watches most executions. */
   readonly watch?: Watch
   /** Whether a known verdict will do; `renew` runs it and keeps what comes, `ignore` not even that. Default `use`. */

@@ -10,7 +10,8 @@ export const run = (
   gw: Pick<TestGateway, 'url' | 'apiKey'>,
   over: Record<string, unknown> = {},
   key = gw.apiKey,
-): Promise<Reply> => send(`${gw.url}/api/executions`, { key, body: { ...REQUEST, ...over } })
+  headers: Record<string, string> = {},
+): Promise<Reply> => send(`${gw.url}/api/executions`, { key, body: { ...REQUEST, ...over }, headers })
 
 /** Takes the next execution offered, says that it runs, and ends it. */
 export async function serve(runner: HandRunner, stdout = ''): Promise<string> {

@@ -1,4 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http'
+import { DEADLINE_HEADER } from '@loopgate/contracts'
 import { fault } from '@loopgate/service-kit'
 
 /**
@@ -29,6 +30,17 @@ export function wholeNumber(
   const number = typeof value === 'string' && /^\d{1,9}$/.test(value) ? Number(value) : Number.NaN
   if (number >= min && number <= max) return number
   throw bad(name, `expected a whole number of ${unit} from ${min} to ${max}`)
+}
+
+/** An hour: whoever would wait longer can come again. */
+const MAX_DEADLINE_MS = 3_600_000
+
+/**
+ * How long the caller will wait for room, in ms, or null if it does not say.
+ * @throws LoopgateError LG_BAD_REQUEST
+ */
+export function deadlineMs(headers: IncomingHttpHeaders): number | null {
+  return wholeNumber(headers, DEADLINE_HEADER, 0, MAX_DEADLINE_MS, 'milliseconds')
 }
 
 /** The fault of a header that cannot be read. */
