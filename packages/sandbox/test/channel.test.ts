@@ -16,6 +16,8 @@ function wire(): { socket: Duplex; sent: Buffer[] } {
   return { socket, sent }
 }
 
+const turn = (): Promise<void> => new Promise((resolve) => void setImmediate(resolve))
+
 t.test('frames arrive whole and in order however the bytes are split', async (t) => {
   await fcAssert(
     asyncProperty(
@@ -28,6 +30,7 @@ t.test('frames arrive whole and in order however the bytes are split', async (t)
         const out = wire()
         const sender = createChannel(out.socket, { onFrame: () => {}, onFault: () => {} })
         for (const [kind, payload] of frames) sender.send(kind, Buffer.from(payload))
+        await turn()
         const bytes = Buffer.concat(out.sent)
         const received: Frame[] = []
         const { socket } = wire()
@@ -48,6 +51,28 @@ t.test('frames arrive whole and in order however the bytes are split', async (t)
     ),
     { numRuns: 50 },
   )
+})
+
+t.test('what is sent in one turn leaves in one write, what comes later in another', async (t) => {
+  const sent: number[] = []
+  const socket = new Duplex({
+    read() {},
+    write: () => t.fail('a write of its own'),
+    writev(chunks, done) {
+      sent.push(chunks.length)
+      done()
+    },
+  })
+  const { send } = createChannel(socket, { onFrame: () => {}, onFault: () => {} })
+  send('I', '{}')
+  send('F', 'first')
+  send('F', 'second')
+  t.same(sent, [], 'nothing before the turn is over')
+  await turn()
+  send('Q', 'later')
+  send('Q', 'too')
+  await turn()
+  t.same(sent, [3, 2])
 })
 
 t.test('a frame that is too large is refused by its header and nothing after it is read', (t) => {

@@ -4,7 +4,6 @@ import {
   openSync,
   readdirSync,
   readFileSync,
-  rmdir,
   rmdirSync,
   write as writeDescriptor,
   writeFileSync,
@@ -44,9 +43,12 @@ const RETRY_MS = [1, 2, 5, 10, 20, 50, 100, 250, 500, 1000, 2000]
 /** Removes an empty cgroup, waiting for it to become so. Never throws. */
 export async function removeFolder(folder: string): Promise<void> {
   for (const pauseMs of RETRY_MS) {
-    // By callback: each promise of the file system costs a turn more, and this is paid by each execution.
-    const code = await new Promise<string | undefined>((resolve) => rmdir(folder, (error) => resolve(error?.code)))
-    if (code !== 'EBUSY') return
+    // At once, in 12 us: the kernel only unlinks it. Each turn of the thread pool costs ten times that.
+    try {
+      return rmdirSync(folder)
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EBUSY') return
+    }
     await delay(pauseMs)
   }
 }

@@ -61,8 +61,10 @@ export function startFork({ jail: deps, links, zygotes }: ForkDeps, spec: JailSp
       if (innerPid === null) throw new Error('the fork has ended')
       if (spec.role !== 'check') folder = openWorkFolder(innerPid)
       await cgroup.add(innerPid, pid)
+      channelSocket.cork()
       channelSocket.write(GO)
       channel.attach(channelSocket)
+      channelSocket.uncork()
     } catch {
       kill('fault') // also when it was killed meanwhile, and the first reason stands
     }

@@ -15,6 +15,8 @@ const OUT_OF_MEMORY = /heap out of memory|process out of memory|is_heap_oom = 1|
 /** First byte of a farewell for want of memory. */
 const MEMORY = 'm'.charCodeAt(0)
 
+const STARTED: Frame = { kind: 'S', payload: Buffer.alloc(0) }
+
 /** How long a process may take to end an execution that it was told to end. */
 const ENDING_MS = 500
 
@@ -65,13 +67,20 @@ export function startIsolate(deps: { clock: Clock; hosts: Hosts }, tenant: strin
       peakMemoryBytes: null,
     })
   }
+  /** Once its process is up an execution begins when it is told: nothing else has to come up. */
+  const begin = () => {
+    if (hasStarted || isOver || !host.isAlive()) return
+    hasStarted = true
+    handlers?.onFrame(STARTED)
+  }
   const onFrame = (frame: Frame) => {
+    // That the process is up and its first word may come in one piece.
+    begin()
     const { kind, payload } = frame
     if (kind === 'o') return outputs.stdout(payload)
     if (kind === 'e') return outputs.stderr(payload)
     if (kind === 'V') return onRecord(payload)
     if (kind === 'Z') return onEnded(payload)
-    if (kind === 'S') hasStarted = true
     if (kind === 'D') isShortOfMemory = payload[0] === MEMORY
     if (role === 'serve' && 'RAEN'.includes(kind)) isWaiting = true
     return handlers?.onFrame(frame)
@@ -103,6 +112,7 @@ export function startIsolate(deps: { clock: Clock; hosts: Hosts }, tenant: strin
     go: () => {},
     open: (opened) => {
       handlers = opened
+      void host.ready.then(begin)
       return {
         send: (kind, payload) => {
           if (kind === 'Q') isWaiting = false

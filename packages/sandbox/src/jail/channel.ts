@@ -50,6 +50,17 @@ export function createChannel(socket: Duplex, handlers: ChannelHandlers): Channe
   })
   // A peer that died is noticed by its exit.
   socket.on('error', () => {})
+  let isCorked = false
+  /** What is sent in one turn leaves in one write, which wakes the peer once. */
+  const cork = () => {
+    if (isCorked) return
+    isCorked = true
+    socket.cork()
+    process.nextTick(() => {
+      isCorked = false
+      socket.uncork()
+    })
+  }
   return {
     send: (kind, payload) => {
       const body = typeof payload === 'string' ? Buffer.from(payload) : payload
@@ -57,7 +68,9 @@ export function createChannel(socket: Duplex, handlers: ChannelHandlers): Channe
       frame[0] = kind.charCodeAt(0)
       frame.writeUInt32BE(body.length, 1)
       body.copy(frame, HEADER_BYTES)
-      if (!socket.destroyed && socket.writable) socket.write(frame)
+      if (socket.destroyed || !socket.writable) return
+      cork()
+      socket.write(frame)
     },
   }
 }

@@ -48,13 +48,12 @@ function execute() {
   // An isolate has one limit, that of its heap.
   const [memoryBytes] = init.rlimits.AS
   const made = takeIsolate(memoryBytes)
-  writeFrame('S')
   const run = init.mode === 'serve' ? serve : init.mode === 'program' ? runProgram : judge
   const exitCode = run({ ivm, ...made }, init, files)
-  if (!made.isolate.isDisposed) made.isolate.dispose()
   const { user, system } = process.cpuUsage(before)
   const facts = { exitCode, cpuMs: (user + system) / 1000, rssBytes: process.memoryUsage.rss() }
   writeFrame('Z', bytes(JSON.stringify(facts)))
+  if (!made.isolate.isDisposed) made.isolate.dispose()
   spare = newIsolate(memoryBytes)
 }
 
