@@ -258,7 +258,7 @@ export const ENV_NAMES: Readonly<Record<string, EnvName>> = {
   LOOPGATE_SIM_FAULTS: {
     used: 'cerebras-sim',
     default: '[]',
-    text: 'JSON list of faults set from the start: {kind, count?, model?, afterChunks?, delayMs?, window?, retryAfterSeconds?}',
+    text: 'JSON list of faults set from the start: {kind, count?, model?, organisation?, afterChunks?, delayMs?, window?, retryAfterSeconds?}',
   },
   LOOPGATE_REDIS_PORT: { used: 'npm start, npm run demo', default: 'a free one', text: 'Port of the private Redis' },
   LOOPGATE_STATE_FOLDER: {

@@ -1,6 +1,7 @@
 import { envBool, envInt, envJson, loadConfig, logLevelSchema } from '@loopgate/service-kit'
 import { z } from 'zod'
 import { faultSpec, type Fault } from './faults/spec.ts'
+import type { Quota } from './limits/tiers.ts'
 
 /** What the simulator does; every member is a plain value, so that tests and tools can give it directly. */
 export type SimulatorConfig = {
@@ -10,6 +11,8 @@ export type SimulatorConfig = {
   readonly tokensPerSecond: number
   /** Rate limits of that tier, or none. */
   readonly limits: 'off' | 'free' | 'developer'
+  /** Organisations whose rate limits are others than those, for every model. */
+  readonly quotas: Readonly<Record<string, Quota>>
   /** Whether a 429 of a bucket carries `retry-after`. */
   readonly retryAfter: boolean
   /** Whether a request is debited what it used, or what it reserved. */
@@ -28,6 +31,7 @@ export const DEFAULT_CONFIG: SimulatorConfig = {
   keys: null,
   tokensPerSecond: 0,
   limits: 'off',
+  quotas: {},
   retryAfter: false,
   refund: true,
   promptCache: false,
@@ -75,6 +79,7 @@ export function readConfig(env: NodeJS.ProcessEnv): ServerConfig {
       keys: values.LOOPGATE_SIM_KEYS ?? DEFAULT_CONFIG.keys,
       tokensPerSecond: values.LOOPGATE_SIM_TOKENS_PER_SECOND,
       limits: values.LOOPGATE_SIM_LIMITS,
+      quotas: DEFAULT_CONFIG.quotas,
       retryAfter: values.LOOPGATE_SIM_RETRY_AFTER,
       refund: values.LOOPGATE_SIM_REFUND,
       promptCache: values.LOOPGATE_SIM_PROMPT_CACHE,

@@ -1,6 +1,6 @@
 import { readRateFacts } from '../rate/facts.ts'
 import { type FaultBody, readFaultBody } from './body.ts'
-import { retryAfterMs, type ReplyHeaders, windowOf } from './retry-hint.ts'
+import { type ReplyHeaders, retryHint, windowOf } from './retry-hint.ts'
 import { faultRow, LIMIT_CODES } from './table.ts'
 import { type FaultKind, UpstreamFault } from './upstream-fault.ts'
 
@@ -17,17 +17,22 @@ export function faultOfChunk(body: FaultBody): UpstreamFault {
 
 function faultOf(status: number, body: FaultBody, headers: ReplyHeaders, wallNow: number): UpstreamFault {
   const row = faultRow(status, body.code, body.message)
-  const waitMs = retryAfterMs(headers, row.hint, body.message, wallNow)
+  const { afterMs, ordered } = retryHint(headers, row.hint, body.message, wallNow)
   const cause = new Error(`the upstream answered ${status}${body.message === null ? '' : `: ${body.message}`}`)
   // What is wrong with our credentials or origin concerns the operator, not the client.
   const own = row.fault === 'LG_UPSTREAM_AUTH' && row.answer !== 'same'
   const emptied = row.hint === 'requests' || row.hint === 'tokens'
-  const facts = { kind: row.kind, window: emptied ? windowOf(body.message) : null, rate: readRateFacts(headers) }
+  const facts = {
+    kind: row.kind,
+    window: emptied ? windowOf(body.message) : null,
+    rate: readRateFacts(headers),
+    ordered,
+  }
   return new UpstreamFault(row.fault, facts, {
     cause,
     status: row.answer === 'same' ? status : row.answer,
     ...(own ? {} : told(body)),
-    ...(waitMs === null ? {} : { retryAfterMs: waitMs }),
+    ...(afterMs === null ? {} : { retryAfterMs: afterMs }),
     ...(row.final && { retryable: false }),
   })
 }

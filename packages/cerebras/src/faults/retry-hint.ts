@@ -10,19 +10,25 @@ const MAX_MINUTE_MS = 60_000
 /** Base of the backoff that `queue_exceeded` asks for; spreading it is the caller's part. */
 const QUEUE_MS = 500
 
+/** What a reply says about coming again. */
+export type RetryHint = {
+  /** When the same request may succeed, in ms; null if nothing is known. */
+  readonly afterMs: number | null
+  /** It was told to stay away for so long, rather than when a window begins anew. */
+  readonly ordered: boolean
+}
+
 /**
- * How long to wait before the same request may succeed, in ms, or null if nothing is known.
+ * How long to wait before the same request may succeed.
  * `retry-after-ms` and `retry-after` win; else the reset header of the bucket that the 429 names.
  * Resets are seconds with a fraction, for `minute`, `hour` and `day`; the text names the window.
  */
-export function retryAfterMs(
-  headers: ReplyHeaders,
-  hint: Hint,
-  message: string | null,
-  wallNow: number,
-): number | null {
+export function retryHint(headers: ReplyHeaders, hint: Hint, message: string | null, wallNow: number): RetryHint {
   const said = milliseconds(headers, wallNow)
-  if (said !== null) return said
+  return said === null ? { afterMs: guessMs(headers, hint, message), ordered: false } : { afterMs: said, ordered: true }
+}
+
+function guessMs(headers: ReplyHeaders, hint: Hint, message: string | null): number | null {
   if (hint === 'none') return null
   if (hint === 'queue') return QUEUE_MS
   const window = windowOf(message)

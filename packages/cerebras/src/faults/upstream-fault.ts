@@ -37,6 +37,8 @@ export type UpstreamFaultFacts = {
   /** The window of the bucket that is empty; null where no bucket is. */
   readonly window?: RateWindow | null
   readonly rate?: RateFacts | null
+  /** The reply itself told to stay away for the time of `retryAfterMs`. */
+  readonly ordered?: boolean
 }
 
 /** A failed call of an upstream: what the client is told, and what the remedies need to know. */
@@ -44,14 +46,17 @@ export class UpstreamFault extends LoopgateError {
   readonly kind: FaultKind
   readonly window: RateWindow | null
   readonly rate: RateFacts | null
+  readonly ordered: boolean
   /** Names of the upstream and the organisation that were called; never a key. */
   upstream: string | null = null
   organisation: string | null = null
 
-  constructor(code: ErrorCode, { kind, window = null, rate = null }: UpstreamFaultFacts, options: FaultOptions = {}) {
+  constructor(code: ErrorCode, facts: UpstreamFaultFacts, options: FaultOptions = {}) {
     super(code, options)
+    const { kind, window = null, rate = null, ordered = false } = facts
     this.kind = kind
     this.window = window
     this.rate = rate
+    this.ordered = ordered
   }
 }

@@ -15,6 +15,8 @@ export type Remedy = {
   readonly pauses: 'nothing' | 'bucket' | 'organisation' | 'all'
   /** For how long, in ms; 0 where nothing is. */
   readonly pauseMs: number
+  /** For how long at most, in ms, where no call gets through after one pause and another; not below `pauseMs`. */
+  readonly pauseAtMostMs: number
   /** The key: it works, it has failed once more, it is of no use, or nothing is known of it. */
   readonly key: 'works' | 'failed' | 'useless' | 'unknown'
   /** What the breaker of the upstream counts: an upstream that says no is one that answers. */
@@ -33,7 +35,7 @@ const row = (
   breaker: Remedy['breaker'],
   fallback: Remedy['fallback'],
   counted: boolean,
-): Omit<Remedy, 'pauseMs'> => ({ request, backoffMs, pauses, key, breaker, fallback, counted })
+): Omit<Remedy, 'pauseMs' | 'pauseAtMostMs'> => ({ request, backoffMs, pauses, key, breaker, fallback, counted })
 
 /**
  * Every kind of failed call and what becomes of the request, of the organisation and its bucket, of the
@@ -41,7 +43,7 @@ const row = (
  * faults/table.ts. Sources: Cerebras API reference, sections "Status table" and "Rate limits": an empty
  * bucket is one organisation's, congestion is everybody's, other keys of an organisation do not help.
  */
-const REMEDIES: Readonly<Record<FaultKind, Omit<Remedy, 'pauseMs'>>> = {
+const REMEDIES: Readonly<Record<FaultKind, Omit<Remedy, 'pauseMs' | 'pauseAtMostMs'>>> = {
   //                      request      backoff  pauses          key        breaker    fallback counted
   refused: row('give_up', 0, 'nothing', 'works', 'success', 'never', false),
   misrouted: row('give_up', 0, 'nothing', 'unknown', 'failure', 'left', false),
@@ -62,21 +64,30 @@ const REMEDIES: Readonly<Record<FaultKind, Omit<Remedy, 'pauseMs'>>> = {
 }
 
 /**
- * How long a bucket is left alone where the upstream does not say. Buckets refill all the time, so one
- * of an hour or a day has room again long before its window ends: it is asked now and then.
+ * How long a bucket is left alone at first where the upstream does not say. Buckets refill all the time,
+ * so one has room again long before its window begins anew, which is all that the reply tells: it is
+ * asked now and then, less and less often.
  */
 const UNSAID_MS: Readonly<Record<RateWindow, number>> = { minute: 1000, hour: 60_000, day: 900_000 }
+/** Congestion passes sooner or later, and nobody says when. */
+const CONGESTED_AT_MOST_MS = 5000
 /** How long an organisation that has to pay is left alone. */
 const UNPAID_MS = 60_000
 
 /** The remedy for an error of a call; what is no fault of an upstream is given up. */
 export function remedyOf(error: LoopgateError): Remedy {
-  if (!(error instanceof UpstreamFault)) return { ...REMEDIES.cut, breaker: 'neutral', pauseMs: 0 }
+  if (!(error instanceof UpstreamFault)) return { ...REMEDIES.cut, breaker: 'neutral', pauseMs: 0, pauseAtMostMs: 0 }
   const found = REMEDIES[error.kind]
-  return { ...found, pauseMs: pauseOf(found.pauses, error) }
+  const [pauseMs, pauseAtMostMs] = pauseOf(found.pauses, error)
+  return { ...found, pauseMs, pauseAtMostMs }
 }
 
-function pauseOf(pauses: Remedy['pauses'], { retryAfterMs, window }: UpstreamFault): number {
-  if (pauses === 'nothing') return 0
-  return retryAfterMs ?? (pauses === 'organisation' ? UNPAID_MS : UNSAID_MS[window ?? 'minute'])
+function pauseOf(pauses: Remedy['pauses'], error: UpstreamFault): readonly [firstMs: number, atMostMs: number] {
+  const { retryAfterMs, ordered, window } = error
+  if (pauses === 'nothing') return [0, 0]
+  if (ordered && retryAfterMs !== null) return [retryAfterMs, retryAfterMs]
+  if (pauses === 'organisation') return [UNPAID_MS, UNPAID_MS]
+  if (pauses === 'all') return [retryAfterMs ?? UNSAID_MS.minute, CONGESTED_AT_MOST_MS]
+  const atMostMs = retryAfterMs ?? UNSAID_MS[window ?? 'minute']
+  return [Math.min(UNSAID_MS[window ?? 'minute'], atMostMs), atMostMs]
 }

@@ -1,4 +1,4 @@
-import { type RateFacts, type Remedy, UpstreamFault } from '@loopgate/cerebras'
+import { type Remedy, UpstreamFault } from '@loopgate/cerebras'
 import type { Usage } from '@loopgate/contracts'
 import type { LoopgateError } from '@loopgate/service-kit'
 import type { Amounts } from '../schedule/buckets/amounts.ts'
@@ -8,21 +8,14 @@ import type { Grant } from '../schedule/types.ts'
 export const kindOf = (error: LoopgateError): string => (error instanceof UpstreamFault ? error.kind : 'other')
 
 /** What a fault says of the bucket that its call came out of. */
-export function heed(grant: Grant, error: LoopgateError, { pauses, pauseMs }: Remedy): void {
-  const rate = error instanceof UpstreamFault ? error.rate : null
-  if (rate !== null) grant.told(rate)
+export function heed(grant: Grant, error: LoopgateError, { pauses, pauseMs, pauseAtMostMs }: Remedy): void {
+  const upstream = error instanceof UpstreamFault ? error : null
+  if (upstream?.rate) grant.told(upstream.rate)
   if (pauses !== 'bucket' && pauses !== 'all') return
-  // A reset is told for the end of the minute, though the bucket refills all the time; where it holds
-  // what this call needs and the provider refuses it all the same, only the provider knows why.
-  const refillsMs = isReset(error, rate) ? grant.waitMs() : 0
-  grant.pause(refillsMs > 0 ? Math.min(pauseMs, refillsMs) : pauseMs, kindOf(error), pauses === 'all')
-}
-
-/** Whether the time to wait is what the reply says of its windows, and not an order to stay away. */
-function isReset({ retryAfterMs }: LoopgateError, rate: RateFacts | null): boolean {
-  if (rate === null || retryAfterMs === null) return false
-  const windows = [...Object.values(rate.requests), ...Object.values(rate.tokens)]
-  return windows.some(({ resetMs }) => resetMs !== null && Math.abs(resetMs - retryAfterMs) < 1)
+  // Where it is known what has been used, it may be known too that there is room again sooner.
+  const refillsMs = upstream?.ordered === true || pauses === 'all' ? 0 : grant.waitMs()
+  const firstMs = refillsMs > 0 ? Math.min(refillsMs, pauseMs) : pauseMs
+  grant.pause({ firstMs, atMostMs: pauseAtMostMs }, kindOf(error), pauses === 'all')
 }
 
 /** What a call has used of the buckets, as its reply tells. */

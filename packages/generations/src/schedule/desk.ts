@@ -140,11 +140,12 @@ export class Desk {
   #grant(asking: Asking, bucket: Bucket, turnTokens: number): void {
     const reservation = bucket.reserve(asking.amounts)
     const { clock, metrics } = this.#deps
+    const passedAtMs = clock.now()
     const grant: Grant = {
       organisation: bucket.organisation,
       reservation,
       told: (facts) => bucket.told(facts, reservation),
-      taken: () => bucket.gate.taken(clock.now()),
+      taken: () => bucket.gate.taken(clock.now(), passedAtMs),
       settle: (used) => {
         const least = used.requests === 0 ? 0 : this.#tokensOfRequest()
         this.#queue.give(asking, turnTokens - Math.max(used.totalTokens, least))
@@ -152,8 +153,9 @@ export class Desk {
         bucket.settle(reservation, used)
       },
       waitMs: () => bucket.waitMs(asking.amounts, NOTHING),
-      pause: (ms, reason, all) => {
-        for (const each of all ? this.#buckets : [bucket]) if (each.pause(ms)) metrics.paused(each, reason)
+      pause: (length, reason, all) => {
+        for (const each of all ? this.#buckets : [bucket])
+          if (each.pause(length, passedAtMs)) metrics.paused(each, reason)
         this.pump()
       },
     }

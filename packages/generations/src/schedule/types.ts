@@ -31,6 +31,9 @@ export type Grant = {
   readonly settle: (used: Amounts) => void
   /** How long until as much as this call takes could go there again, in ms; 0 if it is there. */
   readonly waitMs: () => number
-  /** The provider refuses everything, here or for all organisations, for so long, for a reason out of a short list. */
-  readonly pause: (ms: number, reason: string, all: boolean) => void
+  /** The provider refuses everything, here or for all organisations, for a reason out of a short list. */
+  readonly pause: (length: PauseLength, reason: string, all: boolean) => void
 }
+
+/** How long nothing goes to where a call was refused, in ms: each time twice as long, until one gets through. */
+export type PauseLength = { readonly firstMs: number; readonly atMostMs: number }

@@ -26,7 +26,7 @@ t.test(
             calls.push(clock.now())
             clock.after(40, () => {
               if (stormy()) {
-                grant.pause(1000 + random() * 4000, 'congested', true)
+                grant.pause({ firstMs: 1000 + random() * 4000, atMostMs: 5000 }, 'congested', true)
                 grant.settle(NOTHING)
                 if (!desk.again(one)) throw new Error('too late')
                 return
@@ -72,7 +72,7 @@ t.test('while one organisation is paused the others go on, and a failed call pre
   const first = asking(clock, 400)
   desk.ask(first)
   const [grant] = first.told.grants
-  grant?.pause(60_000, 'tokens_exhausted', false)
+  grant?.pause({ firstMs: 60_000, atMostMs: 60_000 }, 'tokens_exhausted', false)
   grant?.settle(NOTHING)
   for (let n = 0; n < 20; n++) {
     const next = asking(clock, 400)

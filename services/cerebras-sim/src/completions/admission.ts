@@ -4,6 +4,7 @@ import type { Budget } from '../generation/generation.ts'
 import { contextLengthExceeded, QUEUE_EXCEEDED, type ErrorReply } from '../http/errors.ts'
 import { retryAfterHeaders, type HeaderList } from '../http/respond.ts'
 import { createLimiter, RESERVED_OUTPUT_TOKENS } from '../limits/limiter.ts'
+import { quotas } from '../limits/tiers.ts'
 import { createPromptCache } from '../limits/prompt-cache.ts'
 import type { Model } from '../models/catalogue.ts'
 import type { Call } from './call.ts'
@@ -34,8 +35,7 @@ export type AdmissionDesk = {
  */
 export function createAdmissionDesk({ clock }: { readonly clock: Clock }, config: SimulatorConfig): AdmissionDesk {
   const tier = config.limits === 'free' ? 'free' : 'paid'
-  const limiter =
-    config.limits === 'off' ? undefined : createLimiter({ clock }, { tier: config.limits, refund: config.refund })
+  const limiter = createLimiter({ clock }, { quotaOf: quotas(config), refund: config.refund })
   const promptCache = config.promptCache ? createPromptCache({ clock }) : undefined
   let generating = 0
 
@@ -50,8 +50,8 @@ export function createAdmissionDesk({ clock }: { readonly clock: Clock }, config
 
       const cachedTokens = promptCache?.match(organisation, model.id, promptText()) ?? 0
       const outputTokens = Math.min(bound ?? RESERVED_OUTPUT_TOKENS, RESERVED_OUTPUT_TOKENS)
-      const admission = limiter?.admit(organisation, model.id, { promptTokens, cachedTokens, outputTokens })
-      if (admission !== undefined && !admission.admitted) {
+      const admission = limiter.admit(organisation, model.id, { promptTokens, cachedTokens, outputTokens })
+      if (!admission.admitted) {
         const wait = retryAfterHeaders(config.retryAfter ? Math.ceil(admission.resetSeconds) : undefined)
         return { error: admission.error, headers: [...admission.headers, ...wait] }
       }
@@ -60,12 +60,12 @@ export function createAdmissionDesk({ clock }: { readonly clock: Clock }, config
       generating += 1
       call.whenEnded(() => {
         generating -= 1
-        admission?.settle(completionTokens)
+        admission.settle(completionTokens)
       })
       const maxTokens = Math.min(bound ?? Infinity, model.maxOutputTokens[tier], contextTokens - promptTokens)
       return {
         budget: { promptTokens, cachedTokens, maxTokens },
-        headers: admission?.headers ?? [],
+        headers: admission.headers,
         generated: (tokens) => {
           completionTokens = tokens
         },

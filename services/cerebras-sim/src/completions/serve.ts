@@ -57,7 +57,7 @@ export function createCompletionServer({ clock, faults, stats }: ServeDeps, conf
     const { request, model, bytes } = read
     stats.named(model.id)
 
-    const fault = wantedFault(headers[FAULT_HEADER], faults, model.id)
+    const fault = wantedFault(headers[FAULT_HEADER], faults, model.id, organisation)
     if (fault !== undefined && 'error' in fault) return refuse(call, fault.error)
     if (fault !== undefined && isAnswer(fault.kind)) {
       const answer = faultReply(fault.kind, fault, model.id, clock)
@@ -98,8 +98,9 @@ function wantedFault(
   header: string | string[] | undefined,
   faults: FaultStore,
   model: string,
+  organisation: string,
 ): Fault | { readonly error: ErrorReply } | undefined {
-  if (typeof header !== 'string') return faults.take(model)
+  if (typeof header !== 'string') return faults.take(model, organisation)
   const parsed = parseFaultHeader(header)
   if (parsed.success) return parsed.data
   const lines = explainFault(parsed.error).map(({ path, expected }) => `${FAULT_HEADER}: ${path}: ${expected}`)

@@ -43,6 +43,8 @@ export const faultSpec = z.strictObject({
   count: z.int().min(1).optional(),
   /** Only requests for this model. */
   model: z.string().min(1).optional(),
+  /** Only requests of this organisation. */
+  organisation: z.string().min(1).optional(),
   /** Events written before a break; the first one is the role chunk. */
   afterChunks: z.int().min(0).max(1_000_000).default(2),
   delayMs: z.int().min(0).max(3_600_000).optional(),

@@ -6,8 +6,8 @@ export type FaultStore = {
   readonly clear: () => void
   /** What is still to come: counts are those left. */
   readonly list: () => readonly Fault[]
-  /** The first fault that fits a request for the model, used up by one. */
-  readonly take: (model: string) => Fault | undefined
+  /** The first fault that fits a request of the organisation for the model, used up by one. */
+  readonly take: (model: string, organisation: string) => Fault | undefined
 }
 
 export function createFaultStore(initial: readonly Fault[]): FaultStore {
@@ -28,9 +28,11 @@ export function createFaultStore(initial: readonly Fault[]): FaultStore {
       pending = []
     },
     list: () => pending,
-    take: (model) => {
+    take: (model, organisation) => {
       if (pending.length === 0) return undefined
-      const found = pending.find((fault) => fault.model === undefined || fault.model === model)
+      const found = pending.find(
+        (fault) => (fault.model ?? model) === model && (fault.organisation ?? organisation) === organisation,
+      )
       if (found !== undefined) useUp(found)
       return found
     },

@@ -3,7 +3,7 @@ import { requestQuotaExceeded, tokenQuotaExceeded, type ErrorReply, type QuotaWi
 import type { HeaderList } from '../http/respond.ts'
 import { createBucket, type Bucket } from './bucket.ts'
 import { rateLimitHeaders, resetSeconds } from './headers.ts'
-import { quotaOf, TOTAL_FACTOR, WINDOW_MS, WINDOWS, type Quota, type Tier } from './tiers.ts'
+import { TOTAL_FACTOR, WINDOW_MS, WINDOWS, type Quota } from './tiers.ts'
 
 /** What a request is expected to use. */
 type Estimate = {
@@ -30,6 +30,8 @@ type Admission =
 
 export type Limiter = { readonly admit: (organisation: string, model: string, estimate: Estimate) => Admission }
 
+const UNLIMITED: Admission = { admitted: true, headers: [], settle: () => {} }
+
 /**
  * The output part of the reservation when the request does not bound it, and the most that is ever
  * reserved for it (observed 2026-09, dcdpr/jp pull request 1085).
@@ -47,20 +49,23 @@ type Account = {
 }
 
 type Options = {
-  readonly tier: Tier
+  /** The limits of an organisation for a model; null for none. */
+  readonly quotaOf: (organisation: string, model: string) => Quota | null
   /** False keeps the whole reservation debited, as if nothing were ever given back. */
   readonly refund: boolean
 }
 
 /** Rate limits as Cerebras holds them: per organisation and model, refilled continuously, reserved by estimate. */
-export function createLimiter({ clock }: { readonly clock: Clock }, { tier, refund }: Options): Limiter {
+export function createLimiter({ clock }: { readonly clock: Clock }, { quotaOf, refund }: Options): Limiter {
   const accounts = new Map<string, Account>()
 
-  const accountOf = (organisation: string, model: string): Account => {
+  const accountOf = (organisation: string, model: string): Account | null => {
     const key = `${organisation}\n${model}`
     const known = accounts.get(key)
     if (known !== undefined) return known
-    const made = openAccount(quotaOf(tier, model), clock.now())
+    const quota = quotaOf(organisation, model)
+    if (quota === null) return null
+    const made = openAccount(quota, clock.now())
     if (accounts.size >= MAX_ACCOUNTS) accounts.delete(accounts.keys().next().value ?? key)
     accounts.set(key, made)
     return made
@@ -69,6 +74,7 @@ export function createLimiter({ clock }: { readonly clock: Clock }, { tier, refu
   return {
     admit: (organisation, model, estimate) => {
       const account = accountOf(organisation, model)
+      if (account === null) return UNLIMITED
       const nowMs = clock.now()
       const wallMs = clock.wallNow()
       const headers = rateLimitHeaders(

@@ -37,3 +37,13 @@ const DEVELOPER_DEFAULT = developer(300, 500_000)
 export function quotaOf(tier: Tier, model: string): Quota {
   return tier === 'free' ? FREE : (DEVELOPER[model] ?? DEVELOPER_DEFAULT)
 }
+
+type Configured = {
+  readonly limits: Tier | 'off'
+  readonly quotas: Readonly<Record<string, Quota>>
+}
+
+/** Limits by organisation and model as configured; null where there are none. */
+export function quotas({ limits, quotas: own }: Configured): (organisation: string, model: string) => Quota | null {
+  return (organisation, model) => own[organisation] ?? (limits === 'off' ? null : quotaOf(limits, model))
+}

@@ -47,6 +47,13 @@ t.test('a fault for one model leaves the others alone', async (t) => {
   t.strictSame([await statusOf(sim), await statusOf(sim, 'gemma-4-31b')], [200, 500])
 })
 
+t.test('a fault for one organisation leaves the others alone', async (t) => {
+  const sim = kit(t)
+  await set(sim, { kind: 'payment_required', organisation: 'globex' })
+  const ofGlobex = { authorization: 'Bearer csk-globex-1' }
+  t.strictSame([await statusOf(sim), (await sim.chat(ask('hi'), ofGlobex)).statusCode], [200, 402])
+})
+
 t.test('a request that is refused anyway uses up no fault', async (t) => {
   const sim = kit(t)
   await set(sim, { kind: 'server_error', count: 1 })

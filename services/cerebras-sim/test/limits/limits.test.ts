@@ -179,3 +179,13 @@ t.test('a repeated prefix is cached in blocks of 128 tokens, and counts against 
   clock.advance(300_001)
   t.equal((await send(prompt)).cached, 0, 'after five minutes it is forgotten')
 })
+
+t.test('an organisation may have limits of its own, beside others that have none', async (t) => {
+  const most = { minute: 100, hour: 100, day: 100 }
+  const { chat } = kit(t, { quotas: { acme: { requests: { ...most, day: 1 }, tokens: { ...most, day: 100_000 } } } })
+  const small = ask('hi', { max_completion_tokens: 10 })
+  t.equal((await chat(small)).headers['x-ratelimit-limit-requests-day'], '1')
+  t.match(await chat(small), { statusCode: 429, body: /per day/ })
+  const ofGlobex = { authorization: 'Bearer csk-globex-1' }
+  for (const _ of [1, 2, 3]) t.equal((await chat(small, ofGlobex)).statusCode, 200)
+})

@@ -1,5 +1,5 @@
 import { until as untilWithin } from '@loopgate/testkit/until'
-import { gatewayProcess, type TestGatewayProcess } from '@loopgate/testkit/gateway'
+import { type GatewayOptions, gatewayProcess, type TestGatewayProcess } from '@loopgate/testkit/gateway'
 import { redis } from '@loopgate/testkit/redis'
 import type { Test } from 'tap'
 import { post, QUESTION } from './kit.ts'
@@ -15,7 +15,7 @@ type Gate = { readonly url: string; readonly apiKey: string }
 
 // A machine under load may keep Redis waiting for longer than any caller should, and before it is there a
 // process has a secret of its own: here that is not the question.
-export const env = {
+export const env: Readonly<Record<string, string>> = {
   LOOPGATE_REPLICA_TTL_MS: '1500',
   LOOPGATE_CACHE_TIMEOUT_MS: '10000',
   LOOPGATE_CACHE_SECRET: 'of-all-gateways-of-this-test-0123456789',
@@ -24,11 +24,14 @@ export const env = {
 /** Gateways as processes over one Redis that know each other. */
 export async function replicas(t: Test, count: number, upstreamUrl: string) {
   const store = await redis(t)
-  const gates = await Promise.all(
-    Array.from({ length: count }, () => gatewayProcess(t, { upstreamUrl, redis: store, env })),
-  )
+  return { store, gates: await processes(t, count, { upstreamUrl, redis: store, env }) }
+}
+
+/** The same with settings of the test's own. */
+export async function processes(t: Test, count: number, options: GatewayOptions) {
+  const gates = await Promise.all(Array.from({ length: count }, () => gatewayProcess(t, options)))
   for (const gate of gates) await until(async () => (await metric(gate, 'loopgate_replica_peers')) === count - 1)
-  return { store, gates: gates as [TestGatewayProcess, TestGatewayProcess, TestGatewayProcess] }
+  return gates as [TestGatewayProcess, TestGatewayProcess, TestGatewayProcess]
 }
 
 /** Waits for what another process does and does not tell. */

@@ -1,19 +1,18 @@
 import type { Clock } from '@loopgate/service-kit'
 import { Alarm } from '../alarm.ts'
 import { type Amounts, amountsBy, covers, greater, lesser, minus, NOTHING, plus, UNBOUNDED } from './amounts.ts'
+import type { PauseLength } from '../types.ts'
 import type { Bank, Reply, Report } from './bank.ts'
-import { Corrections, type Told } from './corrections.ts'
+import { type Belief, Corrections, type Told } from './corrections.ts'
 import { Demand } from './demand.ts'
 import { Gate } from './gate.ts'
 import { Levels } from './levels.ts'
-import type { Limits } from './windows.ts'
+import { type Limits, WINDOWS } from './windows.ts'
 
 /** What one call has taken; to be settled exactly once. */
 export type Reservation = {
   readonly amounts: Amounts
-  /** The levels as they were believed to be when it was made, and how many corrections had been made. */
-  readonly levels: readonly number[]
-  readonly epoch: number
+  readonly belief: Belief
 }
 
 /** Who waits for a bucket. */
@@ -140,6 +139,8 @@ export class Bucket {
     const nowMs = this.#deps.clock.now()
     this.gate.passed(nowMs)
     this.#demand.count(amounts, nowMs)
+    this.#levels.refill(nowMs)
+    const belief = this.#corrections.believe(this.#inFlight.requests)
     this.#inFlight = plus(this.#inFlight, amounts)
     if (this.#spare !== null) {
       this.#spare = minus(this.#spare, amounts)
@@ -147,7 +148,7 @@ export class Bucket {
       const runsLow = this.known && !covers(this.spendable(), this.#demand.soon(nowMs, 0.5))
       if (runsLow || !this.#asked) this.exchange()
     }
-    return { amounts, levels: this.levels.snapshot(), epoch: this.#corrections.epoch }
+    return { amounts, belief }
   }
 
   /** A call is over, and has used so much. */
@@ -162,12 +163,17 @@ export class Bucket {
   }
 
   /** What a reply says of the buckets, as they were when its call was admitted. */
-  told(facts: Told, { levels, epoch }: Reservation): void {
-    if (this.#corrections.note(facts, levels, epoch, this.#deps.bank === null)) this.exchange()
+  told(facts: Told, { belief }: Reservation): void {
+    const { clock, bank } = this.#deps
+    if (this.#corrections.note(facts, belief, clock.now(), bank === null)) this.exchange()
   }
 
-  /** The provider has said no: nothing goes there for so long. True if no other pause was under way. */
-  pause(ms: number): boolean {
+  /**
+   * The provider has said no to a call that went through at that time: nothing goes there for a while.
+   * True if no other pause was under way.
+   */
+  pause(length: PauseLength, passedAtMs: number): boolean {
+    const ms = this.gate.refused(length, passedAtMs)
     this.#pendingPauseMs = Math.max(this.#pendingPauseMs, ms)
     const begins = this.#close(ms)
     this.exchange()
@@ -240,7 +246,7 @@ export class Bucket {
       keep: covers(spare, need) ? lesser(spare, want) : NOTHING,
       want,
       least: need,
-      windows: this.#corrections.take(this.levels),
+      windows: this.#corrections.take(nowMs, this.#heldByOthers.requests),
     }
   }
 
@@ -249,7 +255,11 @@ export class Bucket {
     const { levels } = this
     levels.share = 1
     reply.windows.forEach((window, index) => {
-      if (window !== null) levels.set(index, window.capacity, window.level)
+      const known = levels.at(index)
+      if (window === null) return
+      const own = this.#unreported[WINDOWS[index]?.currency ?? 'requests']
+      if (known !== null) this.#corrections.usedByOthers(index, known.level + own - window.level)
+      levels.set(index, window.capacity, window.level)
     })
     const others = (currency: keyof Amounts): number =>
       this.known ? Math.max(0, levels.left(currency) - inFlight[currency] - reply.free[currency]) : 0

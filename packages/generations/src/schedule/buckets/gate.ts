@@ -1,3 +1,5 @@
+import type { PauseLength } from '../types.ts'
+
 /** How long a first call may be the only one, until the next is let through whatever became of it. */
 const PROBE_MS = 1000
 /** How much faster than they came before those who waited for the end of a pause are let go. */
@@ -20,6 +22,15 @@ export class Gate {
   #perSecond = Number.POSITIVE_INFINITY
   #paceSinceMs = 0
   #nextAtMs = 0
+  /** Pauses in a row after which no call got through. */
+  #inARow = 0
+
+  /** A call was refused that had gone through at that time: how long a pause that calls for, in ms. */
+  refused({ firstMs, atMostMs }: PauseLength, passedAtMs: number): number {
+    // Those who were on their way when a pause began are part of it.
+    if (passedAtMs >= this.#pausedUntilMs) this.#inARow++
+    return Math.min(atMostMs, firstMs * 2 ** Math.max(0, this.#inARow - 1))
+  }
 
   /** True if it was open: a pause begins. A longer one replaces a shorter. */
   pause(untilMs: number, nowMs: number, usualPerSecond: number): boolean {
@@ -53,10 +64,11 @@ export class Gate {
     this.#nextAtMs = Math.max(this.#nextAtMs, nowMs - 1000 / grown) + 1000 / grown
   }
 
-  /** The provider has taken a call. */
-  taken(nowMs: number): void {
-    if (!this.#probing) return
+  /** The provider has taken a call that went through at that time; one from before the pause says nothing of its end. */
+  taken(nowMs: number, passedAtMs: number): void {
+    if (!this.#probing || passedAtMs < this.#pausedUntilMs) return
     this.#probing = false
+    this.#inARow = 0
     this.#paceSinceMs = nowMs
   }
 
