@@ -107,7 +107,7 @@ export function createLink(
       receiver,
       resend: dispatch,
       settled(status, error) {
-        settle(credential, pass, error, status)
+        settle({ credential, model, pass }, error, status)
         // The list of models is no generation; only completions count as upstream requests.
         if (method === 'POST') metrics.called(model, status, (clock.now() - startedAt) / 1000)
       },
@@ -121,7 +121,11 @@ export function createLink(
   }
 
   /** What a call that has ended says about its key, its organisation and the upstream. */
-  function settle(credential: Credential, pass: Pass, error: UpstreamFault | null, status: string): void {
+  function settle(
+    { credential, model, pass }: { credential: Credential; model: string; pass: Pass },
+    error: UpstreamFault | null,
+    status: string,
+  ): void {
     const { organisation } = credential
     metrics.answered(name, organisation, error?.kind ?? (status === 'aborted' ? 'aborted' : 'ok'))
     if (error === null) {
@@ -134,6 +138,7 @@ export function createLink(
     const remedy = remedyOf(error)
     pass.verdict(remedy.breaker)
     credentials.told(credential, remedy)
+    error.elsewhere = credentials.another(credential, model)
     if (error.code === 'LG_UPSTREAM_AUTH') {
       logger.error({ upstream: name, organisation, key: credential.number, status }, 'the upstream refuses a key')
     }

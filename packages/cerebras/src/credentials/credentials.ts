@@ -42,6 +42,8 @@ export type Credentials = {
   readonly exhausted: () => boolean
   /** A key of this organisation, or of any that has the model; each in turn. */
   readonly pick: (model: string, organisation: string | null) => Credential
+  /** Whether any other key is fit to be called for a model. */
+  readonly another: (credential: Credential, model: string) => boolean
   /** How a call with it ended. */
   readonly told: (credential: Credential, remedy: Pick<Remedy, 'key' | 'pauses' | 'pauseMs'>) => void
 }
@@ -80,11 +82,16 @@ export function createCredentials(
       const inTurn = member.keys.map((_, step) => member.keys[(member.turn + step) % member.keys.length] as Credential)
       // The one that is back first, where all are out.
       const found =
-        inTurn.find(({ index }) => !ejection.isOut(index)) ??
+        inTurn.find((key) => !isOut(key)) ??
         inTurn.reduce((a, b) => (ejection.backAt(b.index) < ejection.backAt(a.index) ? b : a))
       member.turn = found.number % member.keys.length
       return found
     },
+    another: ({ index }, model) =>
+      members.some(
+        (member) =>
+          serves(member, model) && isFit(member) && member.keys.some((key) => key.index !== index && !isOut(key)),
+      ),
     told(credential, { key, pauses, pauseMs }) {
       const { index } = credential
       if (key === 'works') ejection.works(index)
@@ -97,8 +104,12 @@ export function createCredentials(
     },
   }
 
+  function isOut({ index }: Credential): boolean {
+    return ejection.isOut(index)
+  }
+
   function isFit({ keys, backAt }: Member): boolean {
-    return backAt <= clock.now() && keys.some(({ index }) => !ejection.isOut(index))
+    return backAt <= clock.now() && !keys.every(isOut)
   }
 
   /** Of those that have the model the fit ones, each in turn; any where there is none. */

@@ -50,6 +50,8 @@ export class UpstreamFault extends LoopgateError {
   /** Names of the upstream and the organisation that were called; never a key. */
   upstream: string | null = null
   organisation: string | null = null
+  /** There is another key that may be called. */
+  elsewhere = false
 
   constructor(code: ErrorCode, facts: UpstreamFaultFacts, options: FaultOptions = {}) {
     super(code, options)

@@ -6,6 +6,7 @@ import {
   remedyOf,
   type ReplyHead,
   type RetriedRequest,
+  UpstreamFault,
 } from '@loopgate/cerebras'
 import type { Priority, Usage } from '@loopgate/contracts'
 import { fault, type LoopgateError } from '@loopgate/service-kit'
@@ -198,8 +199,8 @@ export class Errand implements Asking, CallHandle, FeederOwner {
   #tryAgain(error: LoopgateError, { request }: Remedy): boolean {
     if (request === 'free') return this.#again(error, 0)
     if (request === 'elsewhere') {
-      const left = !this.#deps.upstream.exhausted() && this.attempts < this.#places()
-      return left && this.#again(error, 0)
+      const elsewhere = error instanceof UpstreamFault && error.elsewhere && !this.#deps.upstream.exhausted()
+      return elsewhere && this.attempts < this.#places() && this.#again(error, 0)
     }
     if (request === 'give_up') return false
     const delayMs = this.#retried.again(error, this.#leftMs())
