@@ -1,7 +1,7 @@
 import type { Clock, Logger } from '@loopgate/service-kit'
 import { FORK_ENFORCED } from '../jail/arguments.ts'
 import type { JailSpec } from '../jail/jail.ts'
-import { filterOpener } from '../jail/seccomp.ts'
+import { filterOpener, writeFilter } from '../jail/seccomp.ts'
 import type { Runtime } from '../languages/runtime.ts'
 import type { Prepared } from '../prepare.ts'
 import { probeSiblings } from '../self-test/probe-siblings.ts'
@@ -24,7 +24,7 @@ export async function createForkTier(
   const runtime = prepared.runtimes.find(hasForkServer)
   if (runtime === undefined) throw new Error('the tier fork needs Python, which was not found')
   const openFilter = filterOpener(folder, 'fork-server')
-  if (openFilter === null || jail.openFilter === null)
+  if (openFilter === null || jail.openFilter === null || writeFilter(folder, 'fork') === null)
     throw new Error(`the tier fork needs a filter of system calls, and there is none for ${process.arch}`)
   // A folder that no sandbox sees, unlike that of the bootstraps: only the server of forks is shown it.
   const staging = createStaging(jail.identity)

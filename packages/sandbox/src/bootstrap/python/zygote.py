@@ -51,6 +51,9 @@ SIOCSIFFLAGS, IFF_UP_RUNNING = 0x8914, 0x41
 
 # PyDLL keeps the interpreter's lock during the call, as a fork must.
 libc = ctypes.PyDLL(None, use_errno=True)
+# Looked up here, or each fork would look them up anew: a dozen pages of memory to be copied for each.
+for _name in ("syscall", "prctl", "capset", "mount", "unshare", "PyOS_AfterFork_Child"):
+    getattr(libc, _name)
 
 
 def checked(what, result):
@@ -225,7 +228,8 @@ class _Program(ctypes.Structure):
     _fields_ = [("length", ctypes.c_ushort), ("filter", ctypes.c_char_p)]
 
 
-_bytes = read_whole(FOLDER + "filter.bpf")
+# What this process may do and its forks must not: they have its own filter already.
+_bytes = read_whole(FOLDER + "fork.bpf")
 PROGRAM = _Program(len(_bytes) // 8, _bytes)
 CAPABILITIES = 0
 while libc.prctl(PR_CAPBSET_READ, CAPABILITIES, 0, 0, 0) >= 0:
