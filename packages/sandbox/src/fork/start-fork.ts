@@ -84,7 +84,6 @@ export function startFork({ jail: deps, links, zygotes }: ForkDeps, spec: JailSp
     {
       onPid: (found) => {
         pid = found
-        if (pid === null) return
         if (reason !== null) signal(pid)
         void confine()
       },

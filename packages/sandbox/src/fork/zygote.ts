@@ -7,6 +7,7 @@ import { signal } from '../jail/ending.ts'
 import { UNKNOWN_INIT_MS, type JailDeps } from '../jail/jail.ts'
 import type { FilterOpener } from '../jail/seccomp.ts'
 import type { Runtime } from '../languages/runtime.ts'
+import { lookForPid } from './look-for-pid.ts'
 
 type ForkRequest = {
   readonly ticket: string
@@ -18,8 +19,8 @@ type ForkRequest = {
 }
 
 type ForkHandlers = {
-  /** The fork is there; its pid on this machine, or null if it could not be found. */
-  readonly onPid: (pid: number | null) => void
+  /** The fork is there; its pid on this machine. Not called if it ends before it is found. */
+  readonly onPid: (pid: number) => void
   /** It and all that it started are dead: its exit status, negative for a signal, or null if its server died. */
   readonly onExit: (status: number | null) => void
 }
@@ -114,9 +115,15 @@ export function startZygote(
           handlers.onExit(null)
           return endIfIdle()
         }
-        const pid = findPid(second)
-        living.set(second, { pid, handlers })
-        handlers.onPid(pid)
+        const fork = { pid: null as number | null, handlers }
+        living.set(second, fork)
+        lookForPid(deps.clock, () => findPid(second), {
+          isWanted: () => living.get(second) === fork,
+          found: (pid) => {
+            fork.pid = pid
+            handlers.onPid(pid)
+          },
+        })
       } else if (kind === 'X') {
         const fork = living.get(first)
         living.delete(first)
