@@ -24,7 +24,7 @@ function lateClock() {
 }
 
 function watched(limitAt: number) {
-  const item = { limitAt, expired: 0, expire: () => void (item.expired += 1) }
+  const item = { place: -1, limitAt, expired: 0, expire: () => void (item.expired += 1) }
   return item
 }
 
@@ -50,4 +50,19 @@ t.test('a process that stood still reads what has come before anything expires',
   heard.limitAt = clock.now() + 1000
   tick()
   t.strictSame([heard.expired, silent.expired], [0, 1], 'one was heard of meanwhile')
+})
+
+t.test('one that is taken out by another that expires does not expire', async (t) => {
+  const { clock, tick } = lateClock()
+  const watch = createWatch(clock, 1000)
+  const [first, second, third] = [watched(50), watched(50), watched(50)]
+  for (const item of [first, second, third]) watch.add(item)
+  first.expire = () => {
+    first.expired += 1
+    watch.remove(first)
+    watch.remove(second)
+    watch.remove(second)
+  }
+  tick()
+  t.strictSame([first.expired, second.expired, third.expired], [1, 0, 1])
 })

@@ -1,5 +1,5 @@
 import type { ExecutionResult } from '@loopgate/contracts'
-import type { Clock } from '@loopgate/service-kit'
+import { type Clock, PassingMap } from '@loopgate/service-kit'
 
 export type KeptResults = {
   /** Keeps a result for its gateway until it is acknowledged or its lease has lapsed. */
@@ -22,7 +22,7 @@ type Kept = {
 const KEPT_BYTES_MAX = 64 * 1024 * 1024
 
 export function createKeptResults(clock: Clock): KeptResults {
-  const kept = new Map<string, Kept>()
+  const kept = new PassingMap<string, Kept>()
   let bytes = 0
   const keyOf = (gatewayId: string, leaseId: string) => `${gatewayId} ${leaseId}`
   const drop = (key: string) => {
@@ -30,7 +30,9 @@ export function createKeptResults(clock: Clock): KeptResults {
     kept.delete(key)
   }
   const dropLapsed = () => {
-    for (const [key, { untilMs }] of kept) if (untilMs <= clock.now()) drop(key)
+    for (const { gatewayId, leaseId, untilMs } of kept.values()) {
+      if (untilMs <= clock.now()) drop(keyOf(gatewayId, leaseId))
+    }
   }
   return {
     keep: (gatewayId, leaseId, result, untilMs) => {
@@ -41,9 +43,9 @@ export function createKeptResults(clock: Clock): KeptResults {
       const size = 2 * charactersOf(result) + 1024
       kept.set(key, { gatewayId, leaseId, result, untilMs, bytes: size })
       bytes += size
-      for (const oldest of kept.keys()) {
+      for (const oldest of kept.values()) {
         if (bytes <= KEPT_BYTES_MAX || kept.size === 1) break
-        drop(oldest)
+        drop(keyOf(oldest.gatewayId, oldest.leaseId))
       }
     },
     acknowledge: (gatewayId, leaseId) => drop(keyOf(gatewayId, leaseId)),

@@ -1,3 +1,4 @@
+import { PassingMap } from '@loopgate/service-kit'
 import type { Flight } from './flight.ts'
 
 /**
@@ -13,7 +14,7 @@ export type Coalescer = {
 }
 
 export function createCoalescer(): Coalescer {
-  const flights = new Map<string, Flight>()
+  const flights = new PassingMap<string, Flight>()
   return {
     find: (key) => flights.get(key),
     lead: (key, flight) => {

@@ -1,4 +1,4 @@
-import type { Clock } from '@loopgate/service-kit'
+import { type Clock, PassingMap } from '@loopgate/service-kit'
 import type { Flight } from '../flight/flight.ts'
 import type { Claims, Lead } from './claims.ts'
 import type { PeerSeat } from './peer-seat.ts'
@@ -40,8 +40,9 @@ const nameOf = ({ key, token }: Lead): string => `${key} ${token}`
 /** One timer gives the signs of life and renews all leases in one batch; it runs only while something is led. */
 export function createLed({ clock, claims }: { clock: Clock; claims: Claims }, options: LedOptions): Led {
   const { renewMs, watched } = options
-  const entries = new Map<string, Entry>()
-  const leading = new Map<Flight, Entry>()
+  const entries = new PassingMap<string, Entry>()
+  const leading = new PassingMap<string, Entry>()
+  const ofFlight = new WeakMap<Flight, Entry>()
   const seats = new Set<PeerSeat>()
   const lingering: Entry[] = []
   let lingeringBytes = 0
@@ -51,14 +52,16 @@ export function createLed({ clock, claims }: { clock: Clock; claims: Claims }, o
     add(flight, lead) {
       const entry = { lead, flight, since: clock.now(), stored: null }
       entries.set(nameOf(lead), entry)
-      leading.set(flight, entry)
+      leading.set(nameOf(lead), entry)
+      ofFlight.set(flight, entry)
       tickSoon()
     },
-    tokenOf: (flight) => leading.get(flight)?.lead.token ?? null,
+    tokenOf: (flight) => ofFlight.get(flight)?.lead.token ?? null,
     end(flight, stored) {
-      const entry = leading.get(flight)
+      const entry = ofFlight.get(flight)
       if (entry === undefined) return
-      leading.delete(flight)
+      ofFlight.delete(flight)
+      leading.delete(nameOf(entry.lead))
       entry.stored = stored
       if (stored === null) void claims.release(entry.lead)
       const forget = () => entries.delete(nameOf(entry.lead))

@@ -1,3 +1,4 @@
+import { PassingMap } from '@loopgate/service-kit'
 import type { Runner } from '../runners/hub.ts'
 import type { Lease, Task } from './task.ts'
 
@@ -19,7 +20,7 @@ export type LeaseBook = {
 }
 
 export function createLeaseBook(): LeaseBook {
-  const leases = new Map<string, Lease>()
+  const leases = new PassingMap<string, Lease>()
   const forget = ({ id }: Lease): void => {
     leases.delete(id)
   }

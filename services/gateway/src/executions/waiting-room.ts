@@ -1,3 +1,4 @@
+import { PassingMap } from '@loopgate/service-kit'
 import type { Runner } from '../runners/hub.ts'
 import { createFairQueue, type FairQueue } from './fair-queue.ts'
 import { needOf, pickRunner } from './pick-runner.ts'
@@ -25,7 +26,7 @@ export type WaitingRoom = {
  */
 export function createWaitingRoom(maxTasks: number): WaitingRoom {
   const kinds = new Map<string, FairQueue<Task>>()
-  const waiting = new Set<Task>()
+  const waiting = new PassingMap<string, Task>()
   let bytes = 0
 
   const kindOf = ({ order: { request }, failedOn }: Task): string =>
@@ -37,11 +38,11 @@ export function createWaitingRoom(maxTasks: number): WaitingRoom {
     return queue
   }
   const admit = (task: Task): void => {
-    waiting.add(task)
+    waiting.set(task.id, task)
     bytes += task.order.bytes
   }
   const dismiss = (task: Task): void => {
-    if (waiting.delete(task)) bytes -= task.order.bytes
+    if (waiting.delete(task.id)) bytes -= task.order.bytes
     task.ticket = null
     const kind = kindOf(task)
     // Names of runners come and go: no queue stays behind for them.
@@ -63,7 +64,7 @@ export function createWaitingRoom(maxTasks: number): WaitingRoom {
       if (task.ticket !== null) queueOf(task).remove(task.ticket)
       dismiss(task)
     },
-    everyone: () => [...waiting],
+    everyone: () => [...waiting.values()],
     assign(runners, now, give) {
       if (waiting.size === 0) return
       const all = [...runners]
