@@ -78,6 +78,7 @@ export class Flight {
   #paused = false
   #heirs: boolean
   #expectedMs: number | null = null
+  #waitsElsewhere = false
   #wasted: readonly Usage[] = []
 
   constructor(options: FlightOptions) {
@@ -148,9 +149,10 @@ export class Flight {
     if (this.#abandoned) call.abort()
   }
 
-  /** There is no room for its call yet, and none is expected for so long, in ms. */
-  wait(expectedMs: number): void {
+  /** There is no room for its call yet, and none is expected for so long, in ms; `elsewhere`: another replica waits. */
+  wait(expectedMs: number, elsewhere = false): void {
     this.#expectedMs = expectedMs
+    this.#waitsElsewhere = elsewhere
   }
 
   /** Those who stream are told that they are not forgotten. */
@@ -161,6 +163,11 @@ export class Flight {
   /** How long it was expected to wait for room, if it waits or has waited for it. */
   get expectedMs(): number | null {
     return this.#expectedMs
+  }
+
+  /** It is another replica that waits for room. */
+  get waitsElsewhere(): boolean {
+    return this.#waitsElsewhere
   }
 
   /** What a call has used whose answer was not taken; it is paid for all the same. */

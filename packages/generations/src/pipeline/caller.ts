@@ -166,11 +166,13 @@ export class Caller implements Ticket, Owner {
     return this.beganAt + deadlineMs > this.#deps.clock.now() + ms
   }
 
-  #generation({ head, expectedMs }: Flight, content: Content): Generation {
-    const fromCache = head?.source === 'cache'
-    const outcome: CacheOutcome = fromCache ? 'hit' : head?.source === 'peer' ? 'coalesced' : this.#role
-    const leads = head?.source === 'upstream' && this.#role !== 'coalesced'
-    const queueMs = leads ? head.queueMs : 0
+  #generation({ head, expectedMs, waitsElsewhere }: Flight, content: Content): Generation {
+    // Without a head nothing has come yet but signs of life, and the flight waits for room.
+    const source = head?.source ?? (waitsElsewhere ? 'peer' : 'upstream')
+    const fromCache = source === 'cache'
+    const outcome: CacheOutcome = fromCache ? 'hit' : source === 'peer' ? 'coalesced' : this.#role
+    const leads = source === 'upstream' && this.#role !== 'coalesced'
+    const queueMs = leads ? (head?.queueMs ?? 0) : 0
     this.#answered(outcome)
     const fallback = head?.fallback
     const place = this.place === null || fallback === undefined ? this.place : this.#deps.standIn(this.place, fallback)
@@ -180,12 +182,12 @@ export class Caller implements Ticket, Owner {
       ...this.#position(place),
       upstream: fallback?.name ?? PRIMARY,
       ageSeconds: head?.ageSeconds ?? null,
-      attempts: leads ? head.attempts : 0,
+      attempts: leads ? (head?.attempts ?? 0) : 0,
       queueMs,
       expectedWaitMs: fromCache ? null : expectedMs,
       upstreamMs: head === null || fromCache ? 0 : Math.max(0, head.at - this.beganAt - queueMs),
       // Limits and ids of the upstream are about the leader's call.
-      headers: leads ? head.headers : NO_HEADERS,
+      headers: leads ? (head?.headers ?? NO_HEADERS) : NO_HEADERS,
       content: this.#deliver(content, fromCache),
     }
   }

@@ -88,7 +88,8 @@ class Follower implements Receiver, FrameTaker {
   }
 
   /** The leader waits: so do those who stream here, and they are told now and then. */
-  alive(): void {
+  alive(expectedMs: number | null): void {
+    if (expectedMs !== null) this.#flight.wait(expectedMs, true)
     if (this.#flight.head !== null || this.#clock.now() - this.#toldAtMs < KEEP_ALIVE_MS) return
     this.#toldAtMs = this.#clock.now()
     this.#flight.keepAlive()

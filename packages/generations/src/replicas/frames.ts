@@ -16,6 +16,8 @@ const headSchema = z.object({
   /** Who has answered in place of the upstream. */
   fallback: z.object({ name: z.string().max(64), model: z.string().max(200) }).optional(),
 })
+/** An older replica sends none, and reads none. */
+const waitSchema = z.object({ expectedMs: z.number().min(0) })
 const endSchema = z.object({
   finishReasons: z.array(z.string()).readonly(),
   usage: usageSchema.nullable(),
@@ -42,14 +44,16 @@ export type FrameTaker = {
   readonly head: (head: PeerHead) => void
   readonly block: (bytes: Buffer, usageOnly: boolean) => void
   readonly end: (end: PeerEnd) => void
-  /** Nothing has come from the upstream. */
-  readonly alive: () => void
+  /** Nothing has come from the upstream; if that is since there is no room for the call, for how long is expected, in ms. */
+  readonly alive: (expectedMs: number | null) => void
   /** `inheritable`: one of those who wait may try again. */
   readonly fault: (error: LoopgateError, inheritable: boolean) => void
 }
 
 export const ALIVE = frame(KINDS.alive, Buffer.alloc(0))
 
+/** A sign of life of a flight that waits for room. */
+export const encodeWait = (expectedMs: number): Buffer => frame(KINDS.alive, json({ expectedMs }))
 export const encodeHead = (head: PeerHead): Buffer => frame(KINDS.head, json(head))
 export const encodeEnd = (end: PeerEnd): Buffer => frame(KINDS.end, json(end))
 
@@ -122,7 +126,7 @@ export class FrameReader {
     else if (kind === KINDS.head) this.#taker.head(headSchema.parse(JSON.parse(payload.toString())))
     else if (kind === KINDS.end) this.#taker.end(endSchema.parse(JSON.parse(payload.toString())))
     else if (kind === KINDS.fault) this.#fault(payload)
-    else if (kind === KINDS.alive) this.#taker.alive()
+    else if (kind === KINDS.alive) this.#taker.alive(readWait(payload))
     else throw new Error(`a frame of kind ${kind}`)
   }
 
@@ -136,3 +140,6 @@ export class FrameReader {
     this.#taker.fault(error, inheritable)
   }
 }
+
+const readWait = (payload: Buffer): number | null =>
+  payload.length === 0 ? null : waitSchema.parse(JSON.parse(payload.toString())).expectedMs

@@ -2,7 +2,7 @@ import type { LoopgateError } from '@loopgate/service-kit'
 import type { Flight, Seat } from '../flight/flight.ts'
 import type { Flushable, Flusher } from '../flight/flusher.ts'
 import type { Sink } from '../types.ts'
-import { ALIVE, blockPreamble, encodeEnd, encodeFault, encodeHead } from './frames.ts'
+import { ALIVE, blockPreamble, encodeEnd, encodeFault, encodeHead, encodeWait } from './frames.ts'
 
 /**
  * The seat of another replica in a flight that this one leads: one, however many callers it has.
@@ -16,6 +16,7 @@ export class PeerSeat implements Seat, Flushable {
   readonly #flusher: Flusher
   readonly #over: (seat: PeerSeat) => void
   #headSent = false
+  #toldMs: number | null = null
   #ended = false
   #blocked = false
   #waiting = false
@@ -46,7 +47,8 @@ export class PeerSeat implements Seat, Flushable {
 
   /** Says that this replica lives, though nothing comes from the upstream. */
   alive(): void {
-    if (!this.#ended && !this.#blocked) this.#write(ALIVE)
+    if (this.#ended || this.#blocked || this.#tellWait()) return
+    this.#write(ALIVE)
   }
 
   drop(): void {
@@ -73,6 +75,7 @@ export class PeerSeat implements Seat, Flushable {
     if (this.#ended) return
     const { head, log } = this.#flight
     if (head !== null && !this.#headSent) {
+      this.#tellWait()
       this.#headSent = true
       this.#write(encodeHead({ kind: head.kind, fallback: head.fallback }))
     }
@@ -88,6 +91,15 @@ export class PeerSeat implements Seat, Flushable {
     const { end, fault, inheritable } = this.#flight
     if (fault !== null) this.#conclude(encodeFault(fault, inheritable))
     else if (end !== null) this.#conclude(encodeEnd(end.facts))
+  }
+
+  /** How long the flight was expected to wait, once that is known; false if there is nothing new to tell. */
+  #tellWait(): boolean {
+    const { expectedMs } = this.#flight
+    if (expectedMs === null || expectedMs === this.#toldMs) return false
+    this.#toldMs = expectedMs
+    this.#write(encodeWait(expectedMs))
+    return true
   }
 
   #write(bytes: Buffer): void {
