@@ -16,7 +16,11 @@ attempt() { # whether a file can be opened for writing
 status() {
   sed -n "s/^$1:[[:space:]]*//p" /proc/self/status
 }
-descriptors=$(numbers /proc/$$/fd/*)
+# Looked at before any $(...): while one runs, the shell has a pipe to it, of two ends until it gets to close its own.
+open=
+for path in "/proc/$$/fd/"*; do [ -e "$path" ] && open="$open $path"; done
+# shellcheck disable=SC2086 # names of numbers
+descriptors=$(numbers $open)
 processes=$(numbers /proc/[0-9]*)
 init=$(tr -d '\000' < /proc/1/environ | wc -c)
 environment=$(tr '\000' '\n' < /proc/$$/environ | sed 's/=.*//' | quoted)
