@@ -7,15 +7,17 @@ export type OpenLoop = {
   readonly offered: number
   /** Answered in full within the deadline. */
   readonly good: number
-  /** Answered 503. */
+  /** Answered 429 or 503. */
   readonly refused: number
   /** Left by the caller at its deadline. */
   readonly late: number
   /** Cut off, or any other answer. */
   readonly failed: number
-  /** Of the good ones, in ms. */
-  readonly p50Ms: number
-  readonly p99Ms: number
+}
+
+export type OpenLoopResult = OpenLoop & {
+  /** Of the good ones, in no order. */
+  readonly timesMs: readonly number[]
 }
 
 export type OpenLoopOptions = {
@@ -33,7 +35,10 @@ const TICK_MS = 5
  * Callers who come at a fixed rate and do not wait for one another, as those of a public service do.
  * Each leaves at its deadline and closes its connection. Connections are kept and used again.
  */
-export async function openLoop(call: Call, { perSecond, seconds, deadlineMs }: OpenLoopOptions): Promise<OpenLoop> {
+export async function openLoop(
+  call: Call,
+  { perSecond, seconds, deadlineMs }: OpenLoopOptions,
+): Promise<OpenLoopResult> {
   const url = new URL(call.url)
   const request = requestBytes(url, call)
   const counts: Record<End, number> = { good: 0, refused: 0, late: 0, failed: 0 }
@@ -50,9 +55,7 @@ export async function openLoop(call: Call, { perSecond, seconds, deadlineMs }: O
   }
   await Promise.all(under)
   for (const socket of idle) socket.destroy()
-  timesMs.sort((a, b) => a - b)
-  const at = (share: number): number => Math.round(timesMs[Math.floor(timesMs.length * share)] ?? 0)
-  return { offered, ...counts, p50Ms: at(0.5), p99Ms: at(0.99) }
+  return { offered, ...counts, timesMs }
 
   async function one(): Promise<void> {
     const sentAt = performance.now()
@@ -80,7 +83,7 @@ export async function openLoop(call: Call, { perSecond, seconds, deadlineMs }: O
       socket.on('data', (bytes: Buffer) => {
         if (head === '') head = bytes.toString('latin1', 0, 1024).split('\r\n\r\n', 1)[0] ?? ''
         // A refusal fits into one read.
-        if (head.startsWith('HTTP/1.1 503')) finish('refused', true)
+        if (/^HTTP\/1\.1 (429|503)/.test(head)) finish('refused', true)
         else if (!head.startsWith('HTTP/1.1 200')) finish('failed', false)
         else if (bytes.subarray(-BODY_END.length).equals(BODY_END)) finish('good', true)
       })

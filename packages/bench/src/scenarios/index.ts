@@ -10,6 +10,8 @@ import { coalescingBench } from './coalescing.ts'
 import { gatewayBench, type GatewayOptions } from './gateway.ts'
 import { hostileBench } from './hostile.ts'
 import { overloadTable } from '../report/overload-table.ts'
+import { neighboursTable } from '../report/neighbours-table.ts'
+import { neighboursBench } from './neighbours.ts'
 import { leavingBench } from './leaving.ts'
 import { overloadBench } from './overload.ts'
 import { sandboxBench } from './sandbox.ts'
@@ -46,6 +48,13 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
     run: async (options) => {
       const json = await tenantsBench(options)
       return { json, text: tenantsTable(json) }
+    },
+  },
+  neighbours: {
+    title: 'what a tenant waits for while another asks for many times its quota',
+    run: async (options) => {
+      const json = await neighboursBench(options)
+      return { json, text: neighboursTable(json) }
     },
   },
   overload: {

@@ -2,6 +2,7 @@ import { mkdirSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { openLoop, type OpenLoop } from '../load/open-loop.ts'
 import { streamLoad } from '../load/sse.ts'
+import { distribution, type Distribution } from '../measure/distribution.ts'
 import { CORES, startPinned } from '../measure/pinned.ts'
 import { sheddingLoopgate } from '../targets/loopgate.ts'
 import { streamBody } from './cases.ts'
@@ -16,7 +17,12 @@ export type OverloadOptions = Omit<GatewayOptions, 'cases'> & {
   readonly events?: number
 }
 
-type OverloadRow = OpenLoop & { readonly factor: number; readonly goodPerSecond: number }
+type OverloadRow = OpenLoop & {
+  readonly factor: number
+  readonly goodPerSecond: number
+  /** Of those done in time; null if none was. */
+  readonly times: Distribution | null
+}
 export type OverloadReport = {
   readonly capacityPerSecond: number
   readonly events: number
@@ -55,8 +61,9 @@ export async function overloadBench(options: OverloadOptions): Promise<OverloadR
       for (const factor of factors) {
         say(`offering ${factor} of the capacity of ${capacityPerSecond} answers a second`)
         const perSecond = Math.max(1, capacityPerSecond * factor)
-        const measured = await openLoop(call, { perSecond, seconds, deadlineMs: DEADLINE_MS })
-        rows.push({ factor, ...measured, goodPerSecond: Math.round(measured.good / seconds) })
+        const { timesMs, ...counts } = await openLoop(call, { perSecond, seconds, deadlineMs: DEADLINE_MS })
+        const times = timesMs.length === 0 ? null : distribution(timesMs)
+        rows.push({ factor, ...counts, goodPerSecond: Math.round(counts.good / seconds), times })
       }
       const best = Math.max(...rows.map((row) => row.good))
       const last = rows.at(-1)?.good ?? 0

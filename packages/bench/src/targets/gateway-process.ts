@@ -1,5 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { join } from 'node:path'
+import type { ConfiguredKey, SpendLimits } from '@loopgate/contracts'
 import { freePort } from '@loopgate/testkit/redis'
 import { startPinned, type Pinned } from '../measure/pinned.ts'
 
@@ -45,16 +46,24 @@ export type GatewayPlace = {
   readonly upstream: string
 }
 
+export type GatewayWays = {
+  /** Whether it refuses what it cannot do in time. */
+  readonly sheds?: boolean
+  /** Of the first key; the other has none. */
+  readonly limits?: SpendLimits
+}
+
 /** Loopgate's gateway as it ships, on one core; resolves once it answers. */
 export async function startGateway(
   place: GatewayPlace,
   shared: Installation,
-  { sheds = false }: { readonly sheds?: boolean } = {},
+  { sheds = false, limits = {} }: GatewayWays = {},
 ): Promise<Pinned & { origin: string }> {
   const port = await freePort()
-  const keys = Object.entries({ bench: shared.key, other: shared.otherKey }).map(([tenant, key]) => {
+  const keys = Object.entries({ bench: shared.key, other: shared.otherKey }).map(([tenant, key]): ConfiguredKey => {
     const sha256 = createHash('sha256').update(key).digest('hex')
-    return { tenant, name: tenant, sha256, scopes: ['complete', 'execute'] }
+    const own = key === shared.key ? limits : {}
+    return { tenant, name: tenant, sha256, scopes: ['complete', 'execute'], limits: own }
   })
   const gateway = startPinned(
     place.name,
