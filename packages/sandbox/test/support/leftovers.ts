@@ -65,8 +65,11 @@ const look = (): Traces => ({
   pids: pids(),
 })
 
-/** Remembers what there is now; the returned function waits until there is no more than that, or fails. */
+/**
+ * Remembers what there is now; the returned function waits until there is no more than that, or fails. Cgroups of
+ * executions that ended before may still be on their way out now: later there are to be none.
+ */
 export function watchLeftovers(): () => Promise<void> {
-  const before = JSON.stringify(look())
+  const before = JSON.stringify({ ...look(), cgroups: [] })
   return () => until(() => JSON.stringify(look()) === before)
 }
