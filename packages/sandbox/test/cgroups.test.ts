@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
 import { chooseCgroups } from '../src/cgroups/choose.ts'
@@ -114,11 +114,38 @@ t.test('the v2 back-end writes limits to a delegated subtree and refuses one tha
   const base = readdirSync(own).find((name) => !name.endsWith('-self') && name.startsWith('loopgate')) ?? ''
   const read = (path: string) => readFileSync(join(own, path), 'utf8')
   t.equal(read('cgroup.subtree_control'), '+memory +pids')
+  t.equal(read(join(base, 'cpu.weight')), String(Math.min(10_000, 200 * availableParallelism())))
+  t.notOk(existsSync(join(base, 'e1/cpu.weight')), 'one sandbox weighs as much as another')
   t.equal(read(join(base, 'e1/memory.max')), String(64 * MIB))
   t.equal(read(join(base, 'e1/pids.max')), '7')
   t.equal(read(join(base, 'e1/memory.oom.group')), '1')
   t.notOk(existsSync(join(base, 'e1/memory.swap.max')), 'only where the kernel has it')
   t.end()
+})
+
+t.test('a subtree without the cpu controller is none the worse, but processes share the processor there', (t) => {
+  const own = mkdtempSync(join(tmpdir(), 'loopgate-test-'))
+  t.teardown(() => rmSync(own, { recursive: true, force: true }))
+  writeFileSync(join(own, 'cgroup.controllers'), 'memory pids')
+  t.notOk(createV2Backend(own).enforced.includes('cgroup-v2:cpu-share'))
+  t.equal(readFileSync(join(own, 'cgroup.subtree_control'), 'utf8'), '+memory +pids')
+  t.end()
+})
+
+t.test('a process in a cgroup shares the processor as its sandbox', { skip }, async (t) => {
+  if (!backend.enforced.some((each) => each.endsWith(':cpu-share'))) return void t.pass('no cpu controller here')
+  const cgroup = backend.create('share', { memoryBytes: 32 * MIB, processes: 10 })
+  const { child } = waiting(t, ':')
+  const cpuOf = () => {
+    const lines = readFileSync(`/proc/${child.pid}/cgroup`, 'utf8').split('\n')
+    return lines.find((line) => (backend.kind === 'v1' ? /^\d+:(?:[^:]*,)?cpu[,:]/ : /^0::/).test(line)) ?? ''
+  }
+  t.notMatch(cpuOf(), ownPrefix())
+  await cgroup.add(child.pid ?? 0)
+  t.ok(cpuOf().includes(`/${ownPrefix()}`) && cpuOf().endsWith('/share'), cpuOf())
+  child.kill('SIGKILL')
+  await once(child, 'exit')
+  await cgroup.remove()
 })
 
 t.test('limits hold without cgroups as far as a process has them', async (t) => {

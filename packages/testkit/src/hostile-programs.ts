@@ -28,6 +28,13 @@ export const HOSTILE_PROGRAMS: readonly HostileProgram[] = [
     counted: { pidsMaxHits: /^[1-9]/ },
   },
   {
+    name: 'a crowd of sessions, which the kernel would give a share each',
+    language: 'python',
+    source: 'import os\nfor _ in range(4):\n  if os.fork() == 0: os.setsid()\nwhile True: pass',
+    limits: { cpuMs: 400 },
+    expected: { outcome: 'time_limit' },
+  },
+  {
     name: 'a flood of both outputs',
     language: 'python',
     source: 'import os\nwhile True:\n  os.write(1, b"x" * 65536); os.write(2, b"y" * 65536)',

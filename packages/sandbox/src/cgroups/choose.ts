@@ -44,7 +44,7 @@ function makeV1(): CgroupBackend {
   const memory = folder('memory')
   const pids = folder('pids')
   if (memory === null || pids === null) throw new Error('the memory or pids controller is not mounted')
-  return createV1Backend({ memory, pids, cpuacct: folder('cpuacct') })
+  return createV1Backend({ memory, pids, cpuacct: folder('cpuacct'), cpu: folder('cpu') })
 }
 
 function mounts(): Mount[] {

@@ -2,11 +2,17 @@ import { randomBytes } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { ownPrefix } from '../owner.ts'
+import { SHARES_V1 } from './cpu-share.ts'
 import { makeFolder, move, pidsIn, readField, readNumber, removeFolder, sweep, write } from './files.ts'
 import type { Cgroup, CgroupBackend, CgroupLimits } from './types.ts'
 
-/** A controller's folder in which this process may make cgroups. */
-export type V1Folders = { readonly memory: string; readonly pids: string; readonly cpuacct: string | null }
+/** A controller's folder in which this process may make cgroups; null for one that is not there. */
+export type V1Folders = {
+  readonly memory: string
+  readonly pids: string
+  readonly cpuacct: string | null
+  readonly cpu: string | null
+}
 
 const SWAP_LIMIT = 'memory.memsw.limit_in_bytes'
 
@@ -23,12 +29,19 @@ export function createV1Backend(roots: V1Folders): CgroupBackend {
   const distinct = [...new Set(bases.values())]
   for (const root of new Set(Object.values(roots))) if (root !== null) sweep(root)
   for (const base of distinct) makeFolder(base)
+  const cpu = bases.get('cpu')
+  if (cpu !== undefined) write(join(cpu, 'cpu.shares'), SHARES_V1)
   // Memory and swap together, where the kernel accounts for swap.
   const countsSwap = existsSync(join(bases.get('memory') ?? '', SWAP_LIMIT))
   const folderOf = (controller: string, id: string) => join(bases.get(controller) ?? '', id)
   return {
     kind: 'v1',
-    enforced: ['cgroup-v1:memory', 'cgroup-v1:pids', ...(roots.cpuacct === null ? [] : ['cgroup-v1:cpu-time'])],
+    enforced: [
+      'cgroup-v1:memory',
+      'cgroup-v1:pids',
+      ...(roots.cpuacct === null ? [] : ['cgroup-v1:cpu-time']),
+      ...(cpu === undefined ? [] : ['cgroup-v1:cpu-share']),
+    ],
     create: (id, limits) => {
       const folders = distinct.map((base) => join(base, id))
       for (const folder of folders) makeFolder(folder)
@@ -51,7 +64,7 @@ export function createV1Backend(roots: V1Folders): CgroupBackend {
   }
 }
 
-type Folders = V1Folders & { readonly folders: readonly string[] }
+type Folders = Omit<V1Folders, 'cpu'> & { readonly folders: readonly string[] }
 
 function cgroup({ folders, memory, pids, cpuacct }: Folders, limit: Cgroup['limit']): Cgroup {
   const cpuMs = () => {

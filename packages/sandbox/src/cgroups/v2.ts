@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { ownPrefix } from '../owner.ts'
+import { WEIGHT_V2 } from './cpu-share.ts'
 import { makeFolder, move, pidsIn, readField, readNumber, readText, removeFolder, sweep, write } from './files.ts'
 import type { CgroupBackend, CgroupLimits } from './types.ts'
 
@@ -16,6 +17,7 @@ export function createV2Backend(own: string): CgroupBackend {
   for (const controller of ['memory', 'pids']) {
     if (!available.includes(controller)) throw new Error(`the ${controller} controller is not delegated here`)
   }
+  let sharesCpu = available.includes('cpu')
   sweep(own)
   const prefix = ownPrefix()
   const leaf = join(own, `${prefix}self`)
@@ -24,9 +26,12 @@ export function createV2Backend(own: string): CgroupBackend {
   if (!existsSync(leaf)) makeFolder(leaf)
   try {
     write(join(leaf, 'cgroup.procs'), process.pid)
+    sharesCpu &&= enables(own, '+cpu')
     write(join(own, 'cgroup.subtree_control'), '+memory +pids')
     makeFolder(base)
+    sharesCpu &&= enables(base, '+cpu')
     write(join(base, 'cgroup.subtree_control'), '+memory +pids')
+    if (sharesCpu) write(join(base, 'cpu.weight'), WEIGHT_V2)
   } catch (cause) {
     write(join(own, 'cgroup.procs'), process.pid)
     void removeFolder(leaf)
@@ -35,7 +40,12 @@ export function createV2Backend(own: string): CgroupBackend {
   const countsSwap = existsSync(join(base, 'memory.swap.max'))
   return {
     kind: 'v2',
-    enforced: ['cgroup-v2:memory', 'cgroup-v2:pids', 'cgroup-v2:cpu-time'],
+    enforced: [
+      'cgroup-v2:memory',
+      'cgroup-v2:pids',
+      'cgroup-v2:cpu-time',
+      ...(sharesCpu ? ['cgroup-v2:cpu-share'] : []),
+    ],
     create: (id, limits) => {
       const folder = join(base, id)
       makeFolder(folder)
@@ -68,5 +78,15 @@ export function createV2Backend(own: string): CgroupBackend {
     close: async () => {
       await removeFolder(base)
     },
+  }
+}
+
+/** Whether the kernel hands a controller down: that of the CPU it does not while processes of real time are below. */
+function enables(folder: string, controller: string): boolean {
+  try {
+    write(join(folder, 'cgroup.subtree_control'), controller)
+    return true
+  } catch {
+    return false
   }
 }
