@@ -11,9 +11,13 @@ const WIDTH = 4
 /** Pause between two of the first kind, so that what is prepared between them is: a caller that waits for nothing else. */
 const PAUSE_MS = 5
 
-/** @throws what a run throws: a wrong result is never counted */
-export async function drive(once: () => Promise<void>, seconds: number): Promise<Drive> {
-  const alone = await latencies(once, seconds)
+/**
+ * @param pauseMs between two alone. To be longer where what is prepared takes more CPU time than that, or the cores
+ * are saturated by it and each run competes with the next one's preparation
+ * @throws what a run throws: a wrong result is never counted
+ */
+export async function drive(once: () => Promise<void>, seconds: number, pauseMs = PAUSE_MS): Promise<Drive> {
+  const alone = await latencies(once, seconds, pauseMs)
   let count = 0
   const begunMs = performance.now()
   const untilMs = begunMs + seconds * 1000
@@ -29,13 +33,13 @@ export async function drive(once: () => Promise<void>, seconds: number): Promise
   return { count: count + alone.length, p50Ms: at(0.5), p99Ms: at(0.99), perSecond }
 }
 
-async function latencies(once: () => Promise<void>, seconds: number): Promise<number[]> {
+async function latencies(once: () => Promise<void>, seconds: number, pauseMs: number): Promise<number[]> {
   const times: number[] = []
   for (const untilMs = performance.now() + seconds * 1000; performance.now() < untilMs;) {
     const begunMs = performance.now()
     await once()
     times.push(performance.now() - begunMs)
-    await new Promise<void>((resolve) => void setTimeout(resolve, PAUSE_MS))
+    await new Promise<void>((resolve) => void setTimeout(resolve, pauseMs))
   }
   return times.toSorted((a, b) => a - b)
 }

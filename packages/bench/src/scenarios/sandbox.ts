@@ -90,7 +90,7 @@ async function rowOf(
     // The processes of isolates stay for their tenant, so what lives now is what one execution at a time takes.
     const bytes = subject.name.startsWith('isolate') ? proportionalBytes(descendants(process.pid)) : null
     const beforeMs = cpu?.cpuMs() ?? 0
-    const { count, perSecond, p50Ms, p99Ms } = await drive(once, seconds)
+    const { count, perSecond, p50Ms, p99Ms } = await drive(once, seconds, subject.pauseMs)
     return {
       name: subject.name,
       executions: count,
