@@ -1,7 +1,9 @@
 import { mkdirSync } from 'node:fs'
+import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { fileURLToPath } from 'node:url'
 import { openLoop, type OpenLoop } from '../load/open-loop.ts'
 import { streamLoad } from '../load/sse.ts'
+import { cpuUs } from '../measure/cpu.ts'
 import { distribution, type Distribution } from '../measure/distribution.ts'
 import { CORES, startPinned } from '../measure/pinned.ts'
 import { sheddingLoopgate } from '../targets/loopgate.ts'
@@ -22,6 +24,10 @@ type OverloadRow = OpenLoop & {
   readonly goodPerSecond: number
   /** Of those done in time; null if none was. */
   readonly times: Distribution | null
+  /** Cores that each kept busy: if the callers and the upstream take all of theirs, it is they who are measured. */
+  readonly cores: { readonly gateway: number; readonly upstream: number; readonly callers: number }
+  /** How late the callers themselves were at most, in ms, of all but a hundredth of the time. */
+  readonly callersLateMs: number
 }
 export type OverloadReport = {
   readonly capacityPerSecond: number
@@ -61,9 +67,15 @@ export async function overloadBench(options: OverloadOptions): Promise<OverloadR
       for (const factor of factors) {
         say(`offering ${factor} of the capacity of ${capacityPerSecond} answers a second`)
         const perSecond = Math.max(1, capacityPerSecond * factor)
+        const delay = monitorEventLoopDelay({ resolution: 1 })
+        delay.enable()
+        const used = watchCpu({ gateway: gateway.pids(), upstream: [mock.pid], callers: [process.pid] })
         const { timesMs, ...counts } = await openLoop(call, { perSecond, seconds, deadlineMs: DEADLINE_MS })
+        const cores = used()
+        delay.disable()
         const times = timesMs.length === 0 ? null : distribution(timesMs)
-        rows.push({ factor, ...counts, goodPerSecond: Math.round(counts.good / seconds), times })
+        const callersLateMs = Math.round(delay.percentile(99) / 1e6)
+        rows.push({ factor, ...counts, goodPerSecond: Math.round(counts.good / seconds), times, cores, callersLateMs })
       }
       const best = Math.max(...rows.map((row) => row.good))
       const last = rows.at(-1)?.good ?? 0
@@ -73,5 +85,17 @@ export async function overloadBench(options: OverloadOptions): Promise<OverloadR
     }
   } finally {
     await mock.stop()
+  }
+}
+
+/** Begins to measure; gives the cores that each kept busy since. */
+function watchCpu<Name extends string>(pids: Readonly<Record<Name, readonly number[]>>): () => Record<Name, number> {
+  const names = Object.keys(pids) as Name[]
+  const read = () => names.map((name) => cpuUs(pids[name]))
+  const [startUs, startMs] = [read(), performance.now()]
+  return () => {
+    const pastUs = (performance.now() - startMs) * 1000
+    const cores = read().map((us, index) => (us - (startUs[index] ?? 0)) / pastUs)
+    return Object.fromEntries(names.map((name, index) => [name, cores[index]])) as Record<Name, number>
   }
 }
