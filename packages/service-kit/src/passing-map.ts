@@ -1,8 +1,8 @@
 /**
  * A map of what comes and goes by the thousand. V8 replaces the table of a Map (or Set) every so many
  * changes and ties each old table to the next. Once one old table has left the young generation, all
- * later ones, with everything that was ever in them, survive until the next full collection: 4 to 8 KB
- * a call, and half of a busy gateway's time. Here a removed value is let go at once; keys should be small.
+ * later ones, with everything that was ever in them, survive until the next full collection: 8 KB
+ * a call, and a quarter of a busy gateway's CPU time. Here a removed value is let go at once; keys should be small.
  */
 export class PassingMap<K extends string | number, V extends object> {
   readonly #boxes = new Map<K, { value: V | null }>()
