@@ -24,7 +24,7 @@ function lateClock() {
 }
 
 function watched(limitAt: number) {
-  const item = { place: -1, limitAt, expired: 0, expire: () => void (item.expired += 1) }
+  const item = { ticket: -1, limitAt, expired: 0, expire: () => void (item.expired += 1) }
   return item
 }
 

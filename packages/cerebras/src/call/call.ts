@@ -74,7 +74,7 @@ export class Call implements LinkedHandler, CallHandle, Watched {
   attempts = 1
   waitedMs: number | null = null
   limitAt: number
-  place = -1
+  ticket = -1
   readonly #deps: Deps
   readonly #calledAt: number
   readonly #totalAt: number

@@ -1,9 +1,9 @@
-import type { Clock } from '@loopgate/service-kit'
+import { type Clock, PassingMap } from '@loopgate/service-kit'
 
 /** Something with a limit that moves: an assignment, as it happens with each piece of a stream. */
 export type Watched = {
-  /** Where the watch has it; only the watch writes it. */
-  place: number
+  /** The watch's own name for it; only the watch writes it. */
+  ticket: number
   /** When it expires, on the monotonic clock. */
   readonly limitAt: number
   readonly expire: () => void
@@ -26,32 +26,24 @@ const MAX_TICK_MS = 1000
  */
 export function createWatch(clock: Clock, smallestLimitMs: number): Watch {
   const tickMs = Math.min(Math.max(smallestLimitMs / 10, MIN_TICK_MS), MAX_TICK_MS)
-  // No Set: V8's replaces its table every few dozen calls and ties each old one to the next, so that one which has
-  // grown old keeps all later ones, and every call in them, from young collections (8 KB a call).
-  const items: Watched[] = []
+  const items = new PassingMap<number, Watched>()
+  let tickets = 0
   let ticking = false
   let dueAt = 0
 
   return {
     add(item) {
-      item.place = items.push(item) - 1
+      item.ticket = tickets++
+      items.set(item.ticket, item)
       if (!ticking) schedule()
     },
     remove(item) {
-      const last = items.at(-1)
-      if (last === undefined || !has(item)) return
-      items[item.place] = last
-      last.place = item.place
-      items.pop()
+      items.delete(item.ticket)
     },
   }
 
-  function has(item: Watched): boolean {
-    return items[item.place] === item
-  }
-
   function schedule(): void {
-    ticking = items.length > 0
+    ticking = items.size > 0
     if (!ticking) return
     dueAt = clock.now() + tickMs
     clock.after(tickMs, tick)
@@ -59,9 +51,7 @@ export function createWatch(clock: Clock, smallestLimitMs: number): Watch {
 
   function tick(): void {
     const now = clock.now()
-    const due = now - dueAt < tickMs ? items.filter(({ limitAt }) => now >= limitAt) : []
-    // One that expires may take others with it.
-    for (const item of due) if (has(item)) item.expire()
+    if (now - dueAt < tickMs) for (const item of items.values()) if (now >= item.limitAt) item.expire()
     schedule()
   }
 }

@@ -33,7 +33,13 @@ const LINGER_MS = 2000
 /** Bytes of ended flights that are held for that. */
 const LINGER_BYTES = 32 * 1024 * 1024
 
-type Entry = { readonly lead: Lead; readonly flight: Flight; since: number; stored: Promise<unknown> | null }
+type Entry = {
+  readonly name: string
+  readonly lead: Lead
+  readonly flight: Flight
+  since: number
+  stored: Promise<unknown> | null
+}
 
 const nameOf = ({ key, token }: Lead): string => `${key} ${token}`
 
@@ -50,9 +56,10 @@ export function createLed({ clock, claims }: { clock: Clock; claims: Claims }, o
 
   return {
     add(flight, lead) {
-      const entry = { lead, flight, since: clock.now(), stored: null }
-      entries.set(nameOf(lead), entry)
-      leading.set(nameOf(lead), entry)
+      const name = nameOf(lead)
+      const entry = { name, lead, flight, since: clock.now(), stored: null }
+      entries.set(name, entry)
+      leading.set(name, entry)
       ofFlight.set(flight, entry)
       tickSoon()
     },
@@ -61,10 +68,10 @@ export function createLed({ clock, claims }: { clock: Clock; claims: Claims }, o
       const entry = ofFlight.get(flight)
       if (entry === undefined) return
       ofFlight.delete(flight)
-      leading.delete(nameOf(entry.lead))
+      leading.delete(entry.name)
       entry.stored = stored
       if (stored === null) void claims.release(entry.lead)
-      const forget = () => entries.delete(nameOf(entry.lead))
+      const forget = () => entries.delete(entry.name)
       // Failed or given up: never joined. What has outgrown its bound cannot be told from the beginning.
       if (flight.end === null || flight.log.start > 0) forget()
       else void Promise.resolve(stored).finally(() => (watched() ? linger(entry) : forget()))
@@ -96,7 +103,7 @@ export function createLed({ clock, claims }: { clock: Clock; claims: Claims }, o
       if (lingeringBytes <= LINGER_BYTES && clock.now() - first.since < LINGER_MS) return
       lingering.shift()
       lingeringBytes -= first.flight.log.bytes
-      entries.delete(nameOf(first.lead))
+      entries.delete(first.name)
     }
   }
 

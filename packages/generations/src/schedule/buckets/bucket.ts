@@ -92,7 +92,7 @@ export class Bucket {
 
   /** Tokens that come in while one request does; 0 where no limit of requests is known, unbounded where none of tokens. */
   get tokensOfRequest(): number {
-    const { levels } = this
+    const levels = this.#levels
     return Math.min(levels.perSecond('tokens'), levels.perSecond('totalTokens')) / levels.perSecond('requests')
   }
 
