@@ -1,10 +1,11 @@
 import { parseArgs } from 'node:util'
+import { whole } from '../lib/option-values.ts'
 
 export type ChaosOptions = { readonly kills: number; readonly problems: number; readonly seed: number }
 
 /**
  * Parses `--kills`, `--problems` and `--seed`.
- * @throws Error naming the option and what it takes
+ * @throws UsageError naming the option and what it takes
  */
 export function parseChaosOptions(args: readonly string[]): ChaosOptions {
   const { values } = parseArgs({
@@ -15,10 +16,10 @@ export function parseChaosOptions(args: readonly string[]): ChaosOptions {
       seed: { type: 'string', default: String(Date.now() % 100_000) },
     },
   })
-  const whole = (name: 'kills' | 'problems' | 'seed', max: number): number => {
-    const value = Number(values[name])
-    if (Number.isInteger(value) && value >= 1 && value <= max) return value
-    throw new Error(`--${name} takes a whole number from 1 to ${max}, not "${values[name]}"`)
+  const { kills, problems, seed } = values
+  return {
+    kills: whole('kills', kills, 1000),
+    problems: whole('problems', problems, 164),
+    seed: whole('seed', seed, 1_000_000),
   }
-  return { kills: whole('kills', 1000), problems: whole('problems', 164), seed: whole('seed', 1_000_000) }
 }

@@ -1,9 +1,11 @@
 // npm run demo: HumanEval through the whole of Loopgate, held against what is known of it.
 import { ApiError, createClient } from '@loopgate/client'
 import { runningStack } from '../stack/dev-file.ts'
+import { interruption } from '../stack/interruption.ts'
 import { StackError } from '../stack/ports.ts'
 import { startStack, stateFolder } from '../stack/stack.ts'
-import { HELP, parseOptions, UsageError, type DemoOptions } from './options.ts'
+import { UsageError } from '../lib/option-values.ts'
+import { HELP, parseOptions, type DemoOptions } from './options.ts'
 import { compareWithLastRun } from './previous-run.ts'
 import { demoProblems } from './problems.ts'
 import { createProgress } from './progress.ts'
@@ -13,10 +15,8 @@ import { solve } from './solve.ts'
 /** What is said goes to stderr: stdout is for the answer. */
 const say = (text: string): void => void process.stderr.write(`${text}\n`)
 
-const interrupted = new Promise<never>((_resolve, reject) => {
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-    process.on(signal, () => reject(new StackError(`stopped on ${signal}`)))
-  }
+const interrupted = interruption().then((signal): never => {
+  throw new StackError(`stopped on ${signal}`)
 })
 interrupted.catch(() => {})
 

@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util'
-import { isolationSchema, type Isolation } from '@loopgate/contracts'
+import type { Isolation } from '@loopgate/contracts'
+import { tier, UsageError, whole } from '../lib/option-values.ts'
 
 export type DemoOptions = {
   readonly problems: number
@@ -22,9 +23,6 @@ Cerebras that answers with recorded output of a real model. Needs no key.
   --json         print one JSON object last, on stdout
   --keep         keep the stack up afterwards, until Ctrl-C
 `
-
-/** A bad argument, told in one sentence. */
-export class UsageError extends Error {}
 
 /**
  * Parses the arguments of the demo; null asks for the help text.
@@ -61,18 +59,4 @@ function read(args: readonly string[]) {
   } catch (cause) {
     throw new UsageError(`${(cause as Error).message}\n\n${HELP}`, { cause })
   }
-}
-
-function whole(name: string, text: string, max: number): number {
-  const value = Number(text)
-  if (!Number.isInteger(value) || value < 1 || value > max) {
-    throw new UsageError(`--${name} takes a whole number from 1 to ${max}, not "${text}"`)
-  }
-  return value
-}
-
-function tier(text: string): Isolation {
-  const parsed = isolationSchema.safeParse(text)
-  if (!parsed.success) throw new UsageError(`--isolation takes ${isolationSchema.options.join(' or ')}, not "${text}"`)
-  return parsed.data
 }

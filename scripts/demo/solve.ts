@@ -27,11 +27,11 @@ export async function solve(
   const startedAt = performance.now()
   const ended: Ended[] = []
   // Not aborted by the signal: a loop that is made while its maker does not listen is never cancelled.
-  const made = problems.map((problem) => client.loops.create(problem.loop))
+  const loops = problems.map((problem) => ({ problem, made: client.loops.create(problem.loop) }))
   const open = new Set<string>()
   const running = Promise.all(
-    problems.map(async (problem, index) => {
-      const { id } = await (made[index] as (typeof made)[number])
+    loops.map(async ({ problem, made }) => {
+      const { id } = await made
       open.add(id)
       const view = await client.loops.wait(id, { signal })
       open.delete(id)
@@ -57,7 +57,7 @@ export async function solve(
   } finally {
     stopped.abort()
     const within = AbortSignal.timeout(CANCEL_WITHIN_MS)
-    await Promise.race([Promise.allSettled(made), once(within, 'abort')])
+    await Promise.race([Promise.allSettled(loops.map(({ made }) => made)), once(within, 'abort')])
     await Promise.allSettled([...open].map((id) => client.loops.cancel(id, { signal: within })))
   }
   const elapsedMs = performance.now() - startedAt

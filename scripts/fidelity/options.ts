@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util'
-import { canIsolate, isolationSchema, type Isolation } from '@loopgate/contracts'
+import { canIsolate, type Isolation } from '@loopgate/contracts'
 import { KNOWN_SETS, knownCases, type KnownCase, type KnownSet } from '@loopgate/problems'
+import { tier, UsageError, whole } from '../lib/option-values.ts'
 
 export type FidelityOptions = {
   readonly set: string
@@ -20,7 +21,7 @@ const SETS: Readonly<Record<string, readonly KnownSet[]>> = {
 
 /**
  * Parses `--set`, `--isolation`, `--problems`, `--samples` and `--json`.
- * @throws Error naming the option and what it takes
+ * @throws UsageError naming the option and what it takes
  */
 export function parseFidelityOptions(args: readonly string[]): FidelityOptions {
   const { values } = parseArgs({
@@ -34,16 +35,14 @@ export function parseFidelityOptions(args: readonly string[]): FidelityOptions {
     },
   })
   const { set, json } = values
-  if (!Object.hasOwn(SETS, set)) throw new Error(`--set takes ${Object.keys(SETS).join(', ')}, not "${set}"`)
-  const isolation = isolationSchema.safeParse(values.isolation)
-  if (!isolation.success)
-    throw new Error(`--isolation takes ${isolationSchema.options.join(', ')}, not "${values.isolation}"`)
-  const whole = (name: 'problems' | 'samples', max: number): number => {
-    const value = Number(values[name])
-    if (Number.isInteger(value) && value >= 1 && value <= max) return value
-    throw new Error(`--${name} takes a whole number from 1 to ${max}, not "${values[name]}"`)
+  if (!Object.hasOwn(SETS, set)) throw new UsageError(`--set takes ${Object.keys(SETS).join(', ')}, not "${set}"`)
+  return {
+    set,
+    isolation: tier(values.isolation),
+    problems: whole('problems', values.problems, 1000),
+    samples: whole('samples', values.samples, 100),
+    json,
   }
-  return { set, isolation: isolation.data, problems: whole('problems', 1000), samples: whole('samples', 100), json }
 }
 
 /**

@@ -1,4 +1,5 @@
 // npm start: gateway, worker, runner, simulator and Redis, up until Ctrl-C.
+import { interruption } from './interruption.ts'
 import { StackError } from './ports.ts'
 import { startStack, stateFolder } from './stack.ts'
 
@@ -6,10 +7,7 @@ const say = (text: string): void => void process.stdout.write(`loopgate: ${text}
 const cerebrasKey = process.env['CEREBRAS_API_KEY'] || null
 
 try {
-  const interrupted = new Promise<string>((resolve) => {
-    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
-      process.on(signal, () => resolve(`stopping on ${signal}`))
-  })
+  const interrupted = interruption().then((signal) => `stopping on ${signal}`)
   const stack = await startStack({ say, strictPorts: true, cerebrasKey, stateFolder: stateFolder() })
   const { gatewayUrl, apiKey, upstreamUrl } = stack.dev()
   say(`gateway   ${gatewayUrl}   (OpenAI clients: base URL ${gatewayUrl}/v1)`)

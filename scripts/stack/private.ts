@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { interruption } from './interruption.ts'
 import { StackError } from './ports.ts'
 import { startStack, type Stack, type StackOptions } from './stack.ts'
 
@@ -14,10 +15,7 @@ export async function withPrivateStack<T>(
   options: Pick<StackOptions, 'say' | 'restartsPerMinute'>,
   use: (stack: Stack) => Promise<T>,
 ): Promise<T> {
-  const interrupted = new Promise<string>((resolve) => {
-    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
-      process.once(signal, () => resolve(`stopped on ${signal}`))
-  })
+  const interrupted = interruption().then((signal) => `stopped on ${signal}`)
   const folder = mkdtempSync(join(tmpdir(), `loopgate-${name}-`))
   try {
     const stack = await startStack({ strictPorts: false, cerebrasKey: null, stateFolder: folder, ...options })

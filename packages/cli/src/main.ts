@@ -2,7 +2,7 @@
 // loopgate on the command line. Answers are JSON on stdout, so that other programs can read them; what is
 // wrong is said in one line on stderr, and the exit code is 1.
 import { createClient, type Client } from '@loopgate/client'
-import type { NewKey } from '@loopgate/contracts'
+import { type NewKey, scopeSchema } from '@loopgate/contracts'
 import { Command } from 'commander'
 import { grants, label, limit, list } from './options.ts'
 
@@ -36,7 +36,7 @@ function fail(text: string): never {
 const keys = program.command('keys').description('API keys')
 const withGrants = (command: Command): Command =>
   command
-    .option('--scopes <list>', 'complete, execute, loops, admin, metrics, runner, worker', list)
+    .option('--scopes <list>', scopeSchema.options.join(', '), list)
     .option('--models <list>', 'the only models that it may name', list)
     .option('--limit <name=number>', 'a hard limit, as often as needed, e.g. tokensPerDay=1000000', limit)
     .option('--label <name=text>', 'for people, as often as needed', label)
