@@ -51,7 +51,7 @@ export type Link = {
   readonly close: () => Promise<void>
 }
 
-const DEFAULTS = { connections: 512, connectMs: 2000, firstByteMs: 60_000, idleMs: 30_000, totalMs: 600_000 }
+const DEFAULTS = { connections: 4096, connectMs: 2000, firstByteMs: 60_000, idleMs: 30_000, totalMs: 600_000 }
 
 export function createLink(
   { clock, logger, metrics }: { clock: Clock; logger: Logger; metrics: UpstreamMetrics },

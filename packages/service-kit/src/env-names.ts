@@ -55,8 +55,8 @@ export const ENV_NAMES: Readonly<Record<string, EnvName>> = {
   },
   LOOPGATE_SHED_DELAY_MS: {
     used: 'gateway',
-    default: '200',
-    text: 'Mean delay of the event loop, by its own work, above which a growing share of new work is refused, batch work first',
+    default: '100',
+    text: 'Delay of a busy event loop in ms, as somebody meets it who comes at any time, above which no more new work is taken on than gets done, batch work last',
   },
   LOOPGATE_SHED_HEAP_PERCENT: {
     used: 'gateway',
@@ -100,6 +100,11 @@ export const ENV_NAMES: Readonly<Record<string, EnvName>> = {
   LOOPGATE_UPSTREAM_FIRST_BYTE_MS: { used: 'gateway', default: '60000', text: 'Longest wait for the upstream headers' },
   LOOPGATE_UPSTREAM_IDLE_MS: { used: 'gateway', default: '30000', text: 'Longest gap between two pieces of a reply' },
   LOOPGATE_UPSTREAM_TOTAL_MS: { used: 'gateway', default: '600000', text: 'Longest duration of one upstream call' },
+  LOOPGATE_UPSTREAM_CONNECTIONS: {
+    used: 'gateway',
+    default: '4096',
+    text: 'Connections to each upstream, opened as needed: so many calls can be under way, others wait for one of them',
+  },
   LOOPGATE_UPSTREAM_LIMITS: {
     used: 'gateway',
     default: '{}',

@@ -7,6 +7,7 @@ import type { ConfiguredKey, Scope } from '@loopgate/contracts'
 import { buildApp } from '@loopgate/gateway'
 import { compose, type Tuning } from '@loopgate/gateway/compose'
 import { readConfig } from '@loopgate/gateway/config'
+import { listen } from '@loopgate/gateway/doors'
 import { createLogger } from '@loopgate/service-kit'
 import { redis as freshRedis, type TestScope } from './redis.ts'
 
@@ -57,7 +58,7 @@ export async function gateway(t: TestScope, options: GatewayOptions = {}, tuning
     app.server.closeAllConnections()
     await closed
   })
-  await app.listen({ host: config.LOOPGATE_HOST, port: config.LOOPGATE_PORT })
+  await listen(app, { host: config.LOOPGATE_HOST, port: config.LOOPGATE_PORT })
   const { port } = app.server.address() as AddressInfo
   return { ...keys, app, url: `http://127.0.0.1:${port}` }
 }

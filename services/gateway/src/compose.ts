@@ -49,6 +49,7 @@ export function compose(config: Config, logger: Logger, tuning: Tuning = {}): Se
       url: config.LOOPGATE_UPSTREAM_URL,
       organisations: organisationsOf(config),
       fallbacks: config.LOOPGATE_FALLBACKS,
+      connections: config.LOOPGATE_UPSTREAM_CONNECTIONS,
       firstByteMs: config.LOOPGATE_UPSTREAM_FIRST_BYTE_MS,
       idleMs: config.LOOPGATE_UPSTREAM_IDLE_MS,
       totalMs: config.LOOPGATE_UPSTREAM_TOTAL_MS,

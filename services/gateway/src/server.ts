@@ -2,6 +2,7 @@ import { configOrExit, createLogger, onShutdown } from '@loopgate/service-kit'
 import { buildApp } from './app.ts'
 import { compose } from './compose.ts'
 import { configuredKeys, printableConfig, readConfig } from './config.ts'
+import { listen } from './doors.ts'
 import { bootstrapAdmin } from './keys/bootstrap.ts'
 
 /** Long enough for a long stream to end; Kubernetes kills after 120 s less 5 s of preStop. */
@@ -24,7 +25,7 @@ const logger = createLogger('gateway', config.LOOPGATE_LOG_LEVEL)
 const services = compose(config, logger)
 const app = await buildApp(services)
 try {
-  await app.listen({ host, port, listenTextResolver: (address) => `listening on ${address}` })
+  await listen(app, { host, port })
 } catch (error) {
   if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error
   refuse(`Port ${port} on ${host} is already in use. Stop what uses it, or set LOOPGATE_PORT to another port.`)

@@ -35,6 +35,21 @@ t.test('a busy port ends the start with one sentence that names the setting', as
   t.match(err, new RegExp(`^Port ${port} on 127\\.0\\.0\\.1 is already in use.*LOOPGATE_PORT.*\\n$`))
 })
 
+t.test(
+  'a port on which another gateway listens is as busy, though a gateway listens with several sockets',
+  async (t) => {
+    const gateway = await gatewayProcess(t, { upstreamUrl: 'http://127.0.0.1:9' })
+    const { port } = new URL(gateway.url)
+    const { code, err } = await runServer({ CEREBRAS_API_KEY: 'csk-x', LOOPGATE_PORT: port })
+    t.equal(code, 1)
+    t.match(err, `Port ${port} on 127.0.0.1 is already in use`)
+    for (let count = 0; count < 200; count++) {
+      const { status } = await fetch(`${gateway.url}/healthz`, { headers: { connection: 'close' } })
+      if (status !== 200) t.fail(`call ${count}: ${status}`)
+    }
+  },
+)
+
 t.test('a bad environment ends the start with every fault and no stack', async (t) => {
   const { code, err } = await runServer({
     LOOPGATE_PROT: '1',

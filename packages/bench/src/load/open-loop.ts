@@ -67,6 +67,7 @@ export async function openLoop(
   function ask(socket: Socket): Promise<End> {
     return new Promise((resolve) => {
       let head = ''
+      // Reset, or the ports of those who left would run out: each stays taken for a minute after a close.
       const finish = (end: End, keep: boolean): void => {
         clearTimeout(timer)
         socket.removeAllListeners()
@@ -74,7 +75,7 @@ export async function openLoop(
         if (keep && !/^connection: close/im.test(head)) {
           idle.push(socket)
           socket.once('close', () => void idle.splice(idle.indexOf(socket) >>> 0, 1))
-        } else socket.destroy()
+        } else socket.resetAndDestroy()
         resolve(end)
       }
       const timer = setTimeout(() => finish('late', false), deadlineMs)

@@ -6,7 +6,7 @@
 /** Size of the JSON reply. Measured: about the size of a short code answer. */
 const JSON_BYTES = 1021
 /** Size of one framed event, as of one that carries a few tokens. */
-const EVENT_BYTES = 156
+export const EVENT_BYTES = 156
 
 const HEAD = '"created":1795000001,"model":"gpt-oss-120b"'
 const USAGE =

@@ -34,8 +34,9 @@ function body(fields: Readonly<Record<string, unknown>>): string {
 
 const stream = { stream: true, max_tokens: EVENTS, top_p: 1 }
 
-/** A streamed request of so many events that nobody may answer from a cache. */
-export const streamBody = (events: number): string => body({ ...stream, max_tokens: events })
+/** A streamed request of so many events that nobody may answer from a cache; `paced`: as fast as the provider is. */
+export const streamBody = (events: number, pace: 'at once' | 'paced' = 'at once'): string =>
+  body({ ...stream, max_tokens: events, ...(pace === 'paced' ? { top_p: 0.25 } : {}) })
 
 export const GATEWAY_CASES: readonly Case[] = [
   {

@@ -1,12 +1,14 @@
 import { mkdirSync } from 'node:fs'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { fileURLToPath } from 'node:url'
+import type { Call } from '../load/call.ts'
 import { openLoop, type OpenLoop } from '../load/open-loop.ts'
 import { streamLoad } from '../load/sse.ts'
 import { cpuUs } from '../measure/cpu.ts'
 import { distribution, type Distribution } from '../measure/distribution.ts'
 import { CORES, startPinned } from '../measure/pinned.ts'
-import { sheddingLoopgate } from '../targets/loopgate.ts'
+import { loopgate, sheddingLoopgate } from '../targets/loopgate.ts'
+import type { RunningTarget, TargetContext } from '../targets/target.ts'
 import { streamBody } from './cases.ts'
 import type { GatewayOptions } from './gateway.ts'
 
@@ -40,9 +42,11 @@ export type OverloadReport = {
 
 const FACTORS = [0.5, 1, 1.5, 2, 3, 4] as const
 /** An answer of this many tokens is a long function with its explanation. */
-const EVENTS = 2000
+const EVENTS = 300
 /** Callers of a closed loop that measures the capacity. */
-const CALLERS = 24
+const CALLERS = 600
+/** So few that none is refused. */
+const WARM_CALLERS = 64
 const DEADLINE_MS = 3000
 
 /**
@@ -57,12 +61,17 @@ export async function overloadBench(options: OverloadOptions): Promise<OverloadR
   try {
     const upstream = `http://127.0.0.1:${await mock.firstLine()}`
     const place = { upstream, upstreamPid: mock.pid, core: CORES.gateway, folder, node: process.execPath }
-    const gateway = await sheddingLoopgate.start({ ...place, root: options.root, tool: options.tool })
+    const context = { ...place, root: options.root, tool: options.tool }
+    const callOf = ({ origin, headers }: RunningTarget) => ({
+      url: `${origin}/v1/chat/completions`,
+      headers,
+      body: streamBody(events, 'paced'),
+    })
+    const capacityPerSecond = await capacityOf(context, callOf, options)
+    const gateway = await sheddingLoopgate.start(context)
     try {
-      const call = { url: `${gateway.origin}/v1/chat/completions`, headers: gateway.headers, body: streamBody(events) }
-      await streamLoad(call, { connections: CALLERS, seconds: Math.max(1, options.warmupSeconds) })
-      const { responses, durationUs } = await streamLoad(call, { connections: CALLERS, seconds })
-      const capacityPerSecond = Math.round(responses / (durationUs / 1e6))
+      const call = callOf(gateway)
+      await streamLoad(call, { connections: WARM_CALLERS, seconds: Math.max(1, options.warmupSeconds) })
       const rows: OverloadRow[] = []
       for (const factor of factors) {
         say(`offering ${factor} of the capacity of ${capacityPerSecond} answers a second`)
@@ -85,6 +94,23 @@ export async function overloadBench(options: OverloadOptions): Promise<OverloadR
     }
   } finally {
     await mock.stop()
+  }
+}
+
+/** What is done by callers of a closed loop, a second, where none is refused. */
+async function capacityOf(
+  context: TargetContext,
+  callOf: (target: RunningTarget) => Call,
+  { seconds, warmupSeconds }: OverloadOptions,
+): Promise<number> {
+  const open = await loopgate.start(context)
+  try {
+    const call = callOf(open)
+    await streamLoad(call, { connections: CALLERS, seconds: Math.max(1, warmupSeconds) })
+    const { responses, durationUs } = await streamLoad(call, { connections: CALLERS, seconds })
+    return Math.round(responses / (durationUs / 1e6))
+  } finally {
+    await open.stop()
   }
 }
 

@@ -73,8 +73,8 @@ export async function startGateway(
       logFolder: place.folder,
       env: {
         NODE_ENV: 'production',
-        // What is measured is how much it can do, not what it takes on.
-        LOOPGATE_SHED_DELAY_MS: sheds ? '200' : '60000',
+        // Else what is measured is how much it can do, not what it takes on.
+        ...(sheds ? {} : { LOOPGATE_SHED_DELAY_MS: '60000' }),
         LOOPGATE_PORT: String(port),
         LOOPGATE_REDIS_URL: place.redisUrl,
         LOOPGATE_API_KEYS: JSON.stringify(keys),

@@ -37,13 +37,17 @@ const DEFAULTS = { share: 0.2, floor: 3, maxTries: 3, maxBackoffMs: 5000, random
 /**
  * Repetitions of failed requests, within a budget: an upstream that is in trouble gets no more than a
  * fifth on top. A request that is to be repeated counts from its failure to its end, its backoff
- * included. The backoff is drawn evenly from nothing to its bound (full jitter), so that those who
+ * included; and each request earns a fifth of a repetition, or those that end quickly would make room for
+ * one after the other. Where few are under way the floor is all that binds. The backoff is drawn evenly from nothing to its bound (full jitter), so that those who
  * failed together do not come back together.
  */
 export function createRetries(options: RetriesOptions = {}): Retries {
   const { share, floor, maxTries, maxBackoffMs, random } = { ...DEFAULTS, ...options }
   let underWay = 0
   let repeating = 0
+  /** Repetitions that requests have earned, at most as many as may be under way. */
+  let earned = 0
+  const bound = () => Math.max(floor, share * underWay)
 
   return { begin, underWay: () => underWay, repeating: () => repeating }
 
@@ -52,15 +56,18 @@ export function createRetries(options: RetriesOptions = {}): Retries {
     let repeats = false
     let over = false
     underWay++
+    earned = Math.min(earned + share, bound())
     return {
       again(error, leftMs) {
         const { request, backoffMs } = remedyOf(error)
         if (over || request !== 'again' || tries >= maxTries) return null
-        if (!repeats && repeating + 1 > Math.max(floor, Math.floor(share * underWay))) return null
+        if (!repeats && repeating + 1 > bound()) return null
+        if (earned < 1 && bound() > floor) return null
         const boundMs = Math.min(maxBackoffMs, backoffMs * 2 ** (tries - 1))
         const delayMs = random() * boundMs
         if (delayMs >= leftMs) return null
         tries++
+        earned = Math.max(0, earned - 1)
         if (!repeats) repeating++
         repeats = true
         return delayMs

@@ -64,6 +64,21 @@ t.test(
   },
 )
 
+t.test(
+  'a thousand of which each fails at once cost a fifth more in all, however soon the repetitions end',
+  async (t) => {
+    const retries = createRetries({ random: () => 0 })
+    const requests = Array.from({ length: 1000 }, () => retries.begin())
+    let repetitions = 0
+    for (const request of requests) {
+      if (request.again(failed(), 60_000) !== null) repetitions++
+      request.end()
+    }
+    // The last fifteen have the floor alone.
+    t.ok(repetitions >= 200 && repetitions <= 215, String(repetitions))
+  },
+)
+
 t.test('backoffs of those who fail together are spread over the whole of their range', async (t) => {
   const retries = createRetries({ share: 1 })
   const delays = Array.from({ length: 500 }, () => retries.begin()).map((each) => each.again(failed(), 60_000) ?? -1)

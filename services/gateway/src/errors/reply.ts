@@ -1,4 +1,4 @@
-import type { LoopgateError } from '@loopgate/service-kit'
+import { atEndOfTurn, type LoopgateError } from '@loopgate/service-kit'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { ErrorShape } from './bodies.ts'
 import { toFault } from './to-fault.ts'
@@ -37,11 +37,15 @@ export function replyWithFault(error: unknown, shape: ErrorShape, request: Fasti
 
   // Fastify asks to close at once when a body is refused; the caller might then miss the answer.
   if (reply.hasHeader('connection')) reply.removeHeader('connection')
-  discardUnreadBody(request.raw)
-  void reply
-    .code(fault.statusCode)
-    .headers(faultHeaders(fault))
-    .type(shape.contentType)
-    .serializer(JSON.stringify)
-    .send(shape.body(fault, request.id))
+  // By then a small body has arrived whole, and there is nothing left of it to wait for.
+  atEndOfTurn(() => {
+    if (reply.sent) return
+    discardUnreadBody(request.raw)
+    void reply
+      .code(fault.statusCode)
+      .headers(faultHeaders(fault))
+      .type(shape.contentType)
+      .serializer(JSON.stringify)
+      .send(shape.body(fault, request.id))
+  })
 }

@@ -24,6 +24,11 @@ class RequestLogger {
     return this.#made
   }
 
+  /** Asked for what is said often and heard seldom. */
+  #isHeard(level: 'debug' | 'trace'): boolean {
+    return (this.#made ?? this.#parent).isLevelEnabled(level)
+  }
+
   get level(): string {
     return this.#logger.level
   }
@@ -49,11 +54,11 @@ class RequestLogger {
   }
 
   debug(...said: Parameters<Logger['debug']>): void {
-    this.#logger.debug(...said)
+    if (this.#isHeard('debug')) this.#logger.debug(...said)
   }
 
   trace(...said: Parameters<Logger['trace']>): void {
-    this.#logger.trace(...said)
+    if (this.#isHeard('trace')) this.#logger.trace(...said)
   }
 
   silent(): void {}

@@ -15,6 +15,11 @@ export type Shedding = {
 
 /** Smaller bodies are not counted: ten thousand of them at once are nothing beside what else a request takes. */
 const COUNTED_BYTES = 4 * 1024
+/**
+ * While a share is refused, one of so many connections closes: accepting new ones is what a late event
+ * loop does worst (see doors.ts).
+ */
+const MOVED = 16
 /** Advice to those who are refused: a second, and up to another so that they do not come back together. */
 const RETRY_MS = 1_000
 
@@ -40,6 +45,7 @@ export const shedding = fp<{ shedding: Shedding; registry: Registry }>(
     }
     observeGauge(registry, share, (gauge) => gauge.set(governor.share()))
 
+    let takenOn = 0
     app.addHook('onRequest', (request, reply, done) => {
       if (!isWork(request)) return done()
       const why = refusal(request)
@@ -48,12 +54,15 @@ export const shedding = fp<{ shedding: Shedding; registry: Registry }>(
         return done(fault('LG_OVERLOADED', { retryAfterMs: RETRY_MS * (1 + Math.random()) }))
       }
       // A connection that closes is opened anew, perhaps to a replica that has less to do.
-      if (pressure.stage() !== 'none' || governor.share() < 1) reply.header('connection', 'close')
+      const moves = governor.share() < 1 && ++takenOn % MOVED === 0
+      if (pressure.stage() !== 'none' || moves) reply.header('connection', 'close')
       const bytes = Number(request.headers['content-length'] ?? 0)
-      if (bytes >= COUNTED_BYTES) {
-        bodies.bytes += bytes
-        reply.raw.once('close', () => (bodies.bytes -= bytes))
-      }
+      const counted = bytes >= COUNTED_BYTES ? bytes : 0
+      bodies.bytes += counted
+      reply.raw.once('close', () => {
+        bodies.bytes -= counted
+        governor.ended()
+      })
       done()
     })
     app.addHook('onClose', async () => close())

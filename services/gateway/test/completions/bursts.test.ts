@@ -1,6 +1,17 @@
 import { beginStream, scratchUpstream } from '@loopgate/testkit/scratch-upstream'
+import { until } from '@loopgate/testkit/until'
 import t from 'tap'
 import { caller, contentOf, delta, END, replicas, TEXT } from './replica-kit.ts'
+
+t.test('two thousand different requests at once are all under way at the upstream at once', async (t) => {
+  const upstream = await scratchUpstream(t, () => {})
+  const { gates } = await replicas(t, 1, upstream.url)
+  const replies = Array.from({ length: 2000 }, (_, index) => caller(gates[0], { stream: true, seed: index }))
+  await until(() => upstream.calls.length === 2000, 60_000)
+  for (const call of upstream.calls) beginStream(call).end(`${delta(TEXT)}${END}`)
+  const texts = await Promise.all(replies.map(async ({ reply }) => contentOf(200, await (await reply).text(), true)))
+  t.strictSame(new Set(texts), new Set([TEXT]))
+})
 
 for (const processes of [1, 3]) {
   t.test(

@@ -120,18 +120,21 @@ t.test('nothing is tried again once a byte of the answer has come', async (t) =>
   t.equal(upstream.calls.length, 1)
 })
 
-t.test('while half of all calls fail, two hundred at once cost at most a fifth more', async (t) => {
-  const reply = (call: ScratchCall) => (call.serial % 2 === 0 ? refuse(call, 500) : answer(call))
-  const { upstream, ask, gate } = await setUp(t, reply, { a: ['csk-a-1'] })
-  const statuses = (await Promise.all(Array.from({ length: 200 }, () => ask()))).map(({ status }) => status)
-  const served = statuses.filter((status) => status === 200).length
-  t.ok(upstream.calls.length <= 240, `${upstream.calls.length} calls for 200`)
-  t.ok(upstream.calls.length > 200, 'some were made again')
-  t.ok(served > 100, `${served} served`)
-  t.equal(statuses.filter((status) => status !== 200 && status !== 502).length, 0)
-  const metrics = await (await fetch(`${gate.url}/metrics`)).text()
-  t.match(metrics, /loopgate_generation_retries_total\{organisation="a",reason="failing"\} \d+/)
-})
+t.test(
+  'while half of all calls fail, two hundred at once cost a fifth more, and what the floor grants the last few',
+  async (t) => {
+    const reply = (call: ScratchCall) => (call.serial % 2 === 0 ? refuse(call, 500) : answer(call))
+    const { upstream, ask, gate } = await setUp(t, reply, { a: ['csk-a-1'] })
+    const statuses = (await Promise.all(Array.from({ length: 200 }, () => ask()))).map(({ status }) => status)
+    const served = statuses.filter((status) => status === 200).length
+    t.ok(upstream.calls.length <= 250, `${upstream.calls.length} calls for 200`)
+    t.ok(upstream.calls.length > 200, 'some were made again')
+    t.ok(served > 100, `${served} served`)
+    t.equal(statuses.filter((status) => status !== 200 && status !== 502).length, 0)
+    const metrics = await (await fetch(`${gate.url}/metrics`)).text()
+    t.match(metrics, /loopgate_generation_retries_total\{organisation="a",reason="failing"\} \d+/)
+  },
+)
 
 t.test('the real limits of a simulated account are learnt from its replies', async (t) => {
   const sim = await cerebrasSim(t, { limits: 'developer' })
