@@ -5,7 +5,7 @@ import { gateway } from '@loopgate/testkit/gateway'
 import { privateRedis } from '@loopgate/testkit/redis'
 import { cerebrasSim } from '@loopgate/testkit/sim'
 import { Agent, request } from 'undici'
-import { createScope } from './scope.ts'
+import { createScope } from '@loopgate/testkit/scope'
 
 /** What is left behind at one moment. */
 type Leftovers = {

@@ -1,11 +1,11 @@
 import { asyncExecutionSchema, type AsyncExecution } from '@loopgate/contracts'
 import { gatewayProcess, type TestGatewayProcess } from '@loopgate/testkit/gateway'
 import { redis } from '@loopgate/testkit/redis'
+import { eventually } from '@loopgate/testkit/sleepers'
 import t from 'tap'
 import { REQUEST } from '../kit/executions.ts'
 import { send } from '../kit/http.ts'
 import { attach, resultOf } from '../kit/runner.ts'
-import { eventually } from './kit.ts'
 
 const COUNT = 20
 

@@ -1,11 +1,12 @@
 import { freePort, redis } from '@loopgate/testkit/redis'
 import { gateway, gatewayProcess } from '@loopgate/testkit/gateway'
+import { processesWith } from '@loopgate/testkit/processes'
 import { runner } from '@loopgate/testkit/runner'
+import { allSlotsBack, eventually, marker, runnersOf, sleepers } from '@loopgate/testkit/sleepers'
 import t from 'tap'
 import { metrics } from '../kit/executions.ts'
 import { series } from '../kit/http.ts'
 import { noSandboxes } from '../kit/real-runner.ts'
-import { allSlotsBack, eventually, marker, processesWith, runnersOf, sleepers } from './kit.ts'
 
 const ACTIVE = 20
 const skip = await noSandboxes(t)
@@ -19,10 +20,10 @@ t.test(
     const sleep = marker(1)
     const { ends } = sleepers(gw, ACTIVE, sleep)
     await eventually(async () => (await runnersOf(gw)).some(({ running }) => running === ACTIVE))
-    await eventually(() => processesWith(sleep) >= 1)
+    await eventually(() => processesWith(sleep).length >= 1)
     victim.kill('SIGKILL')
     await victim.exited
-    await eventually(() => processesWith(sleep) === 0)
+    await eventually(() => processesWith(sleep).length === 0)
     t.pass('its sandboxes died with it')
     const heir = await runner(t, { gatewayUrl: gw.url, token: gw.runnerToken, slots: ACTIVE })
     for (const { index, result, failure } of await ends) {
@@ -59,7 +60,7 @@ t.test(
 
     const second = await gatewayProcess(t, { redis: store, env })
     await eventually(() => allSlotsBack(second))
-    await eventually(() => processesWith(sleep) === 0)
+    await eventually(() => processesWith(sleep).length === 0)
     const again = await sleepers(second, ACTIVE, marker(0)).ends
     t.ok(again.every(({ result, index }) => result?.stdout === `${index}\n`))
     const text = await metrics({ ...second } as never)

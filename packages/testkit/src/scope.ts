@@ -1,4 +1,4 @@
-import type { TestScope } from '@loopgate/testkit/redis'
+import type { TestScope } from './redis.ts'
 
 /** A place for the testkit's resources outside a test: closed last to first. */
 export function createScope(): TestScope & { readonly close: () => Promise<void> } {

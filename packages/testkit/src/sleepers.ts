@@ -1,9 +1,8 @@
-import { readdirSync, readFileSync } from 'node:fs'
 import { executionResultSchema, runnerListSchema, type ExecutionResult, type RunnerView } from '@loopgate/contracts'
-import { until } from '@loopgate/testkit/until'
-import { send } from '../kit/http.ts'
+import { until } from './until.ts'
 
-type Door = { readonly url: string; readonly apiKey: string; readonly adminKey: string }
+/** A gateway, by its door. */
+export type Door = { readonly url: string; readonly apiKey: string; readonly adminKey: string }
 
 /** Long enough for twenty interpreters to start on a busy machine. */
 const WITHIN_MS = 60_000
@@ -27,16 +26,18 @@ export function sleepers(door: Door, count: number, sleep: string): { readonly e
     `import os\nprint(${index}, flush=True)\nos.execv("/bin/sleep", ["sleep", "${sleep}"])`
   const run = async (index: number): Promise<Ending> => {
     try {
-      const { status, json } = await send(`${door.url}/api/executions`, {
-        key: door.apiKey,
-        body: {
+      const reply = await fetch(`${door.url}/api/executions`, {
+        method: 'POST',
+        headers: { authorization: `Bearer ${door.apiKey}`, 'content-type': 'application/json' },
+        body: JSON.stringify({
           language: 'python',
           files: [{ path: 'main.py', content: program(index) }],
           limits: { wallMs: 60_000 },
-        },
+        }),
       })
-      if (status === 200) return { index, result: executionResultSchema.parse(json), failure: null }
-      return { index, result: null, failure: String(json['code']) }
+      const json: unknown = await reply.json()
+      if (reply.ok) return { index, result: executionResultSchema.parse(json), failure: null }
+      return { index, result: null, failure: String((json as { code?: unknown }).code) }
     } catch {
       return { index, result: null, failure: 'cut' }
     }
@@ -44,20 +45,9 @@ export function sleepers(door: Door, count: number, sleep: string): { readonly e
   return { ends: Promise.all(Array.from({ length: count }, (_, index) => run(index))) }
 }
 
-/** Processes of this machine that run with the marker. */
-export function processesWith(text: string): number {
-  return readdirSync('/proc').filter((name) => {
-    if (!/^\d+$/.test(name)) return false
-    try {
-      return readFileSync(`/proc/${name}/cmdline`, 'utf8').includes(text)
-    } catch {
-      return false
-    }
-  }).length
-}
-
 export async function runnersOf(door: Door): Promise<RunnerView[]> {
-  return runnerListSchema.parse((await send(`${door.url}/api/runners`, { key: door.adminKey })).json).runners
+  const reply = await fetch(`${door.url}/api/runners`, { headers: { authorization: `Bearer ${door.adminKey}` } })
+  return runnerListSchema.parse(await reply.json()).runners
 }
 
 /** Whether no slot of any runner is taken, by whatever replica. */
