@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { ownPrefix } from '../owner.ts'
 import { SHARES_V1 } from './cpu-share.ts'
-import { makeFolder, move, readField, readNumber, removeFolder, sweep, write } from './files.ts'
+import { makeFolder, move, pidsIn, readField, readNumber, removeFolder, sweep, write } from './files.ts'
 import type { Cgroup, CgroupBackend, CgroupLimits } from './types.ts'
 
 /** A controller's folder in which this process may make cgroups; null for one that is not there. */
@@ -83,8 +83,8 @@ function cgroup({ folders, memory, pids, cpuacct }: Folders, limit: Cgroup['limi
       oomKills: readField(join(memory, 'memory.oom_control'), 'oom_kill') ?? 0,
       pidsMaxHits: readField(join(pids, 'pids.events'), 'max') ?? 0,
     }),
-    // A count, where a list of processes is one that the kernel makes and sorts for each reader.
-    isEmpty: () => readNumber(join(pids, 'pids.current')) === 0,
+    // Not by pids.current: it counts a dead init too, until whoever adopted it asks after it, which may be seconds.
+    isEmpty: () => pidsIn(memory).length === 0,
     remove: async () => {
       await Promise.all(folders.map(removeFolder))
     },
