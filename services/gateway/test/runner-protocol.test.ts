@@ -7,7 +7,9 @@ import { WebSocket } from 'ws'
 import { send, series, until } from './kit/http.ts'
 import { attach, dial, runnerInfo } from './kit/runner.ts'
 
-const gw = await gateway(t, { redis: null }, { heartbeatMs: 40, helloMs: 150 })
+/** Shorter, a busy machine that reads the most deeply nested of all messages would make the others seem gone. */
+const HEARTBEAT_MS = 250
+const gw = await gateway(t, { redis: null }, { heartbeatMs: HEARTBEAT_MS, helloMs: 500 })
 const CONNECT = `${gw.url.replace('http', 'ws')}/api/runners/connect`
 
 const hello = { type: 'hello', ...OWN_VERSION, info: runnerInfo({ runnerId: 'rude' }) }
@@ -46,7 +48,7 @@ t.test('a runner that greets is welcomed, listed with what it announced, and gon
   t.strictSame(await runners(), [], 'a socket without a greeting is no runner')
   runner.say({ type: 'hello', ...OWN_VERSION, info: runnerInfo({ runnerId: 'listed', slots: 7 }) })
   const welcome = await runner.hear('welcome')
-  t.match(welcome, { ...OWN_VERSION, heartbeatMs: 40, peers: [], gatewayId: /^gateway_/ })
+  t.match(welcome, { ...OWN_VERSION, heartbeatMs: HEARTBEAT_MS, peers: [], gatewayId: /^gateway_/ })
   const [view] = await runners()
   t.match(view, { runnerId: 'listed', slots: 7, busySlots: 0, state: 'ready', tiers: ['process'] })
   runner.crash()
