@@ -1,4 +1,5 @@
 import { lossyWay } from './lossy-way.ts'
+import { metric } from './metrics.ts'
 import type { TestScope } from './redis.ts'
 import { runner } from './runner.ts'
 import { allSlotsBack, eventually, marker, runnersOf, sleepers, type Door, type Ending } from './sleepers.ts'
@@ -56,13 +57,13 @@ export async function cutNetwork(
   await mended
   way.mend()
   await step('the runner is back', async () => (await runnersOf(gw)).length === 2)
-  const late = () => counter(gw, 'loopgate_execution_late_results_total')
+  const late = () => metric(gw, 'loopgate_execution_late_results_total')
   await step('its late results have come', async () => (await late()) >= active)
   await step('all slots are back', () => allSlotsBack(gw))
   return {
     ends: ended,
     lateResults: await late(),
-    counted: await counter(gw, 'loopgate_executions_total{outcome="ok"}'),
+    counted: await metric(gw, 'loopgate_executions_total{outcome="ok"}'),
   }
 }
 
@@ -74,10 +75,4 @@ export function cutFaults({ ends, lateResults, counted }: CutReport): string[] {
   if (lateResults !== ends.length) faults.push(`${lateResults} late results of ${ends.length} executions`)
   if (counted !== ends.length) faults.push(`${counted} executions counted, of ${ends.length}`)
   return faults
-}
-
-async function counter({ url }: Door, name: string): Promise<number> {
-  const text = await (await fetch(`${url}/metrics`)).text()
-  const line = text.split('\n').find((each) => each.startsWith(`${name} `))
-  return Number(line?.slice(name.length + 1) ?? 0)
 }

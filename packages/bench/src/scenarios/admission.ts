@@ -1,8 +1,8 @@
 import { gateway } from '@loopgate/testkit/gateway'
+import { createScope } from '@loopgate/testkit/scope'
 import { cerebrasSim } from '@loopgate/testkit/sim'
 import { type LoopsResult, runLoops } from '../load/loops.ts'
 import { scaledClock } from '../load/scaled-clock.ts'
-import { createScope } from '@loopgate/testkit/scope'
 import type { GatewayOptions } from './gateway.ts'
 
 /** Cerebras' developer tier for this model, by its table of 2026-07: the simulator has the same. */

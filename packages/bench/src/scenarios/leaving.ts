@@ -1,9 +1,9 @@
 import { mkdirSync } from 'node:fs'
+import { createScope } from '@loopgate/testkit/scope'
 import { beginStream, scratchUpstream } from '@loopgate/testkit/scratch-upstream'
 import { Agent, request } from 'undici'
 import { distribution, type Distribution } from '../measure/distribution.ts'
 import { CORES } from '../measure/pinned.ts'
-import { createScope } from '@loopgate/testkit/scope'
 import { newInstallation, startGateway, startRedis } from '../targets/gateway-process.ts'
 import type { GatewayOptions } from './gateway.ts'
 

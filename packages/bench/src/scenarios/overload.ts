@@ -41,7 +41,7 @@ export type OverloadReport = {
 }
 
 const FACTORS = [0.5, 1, 1.5, 2, 3, 4] as const
-/** An answer of this many tokens is a long function with its explanation. */
+/** Of two tokens each: a function with its explanation. */
 const EVENTS = 300
 /** Callers of a closed loop that measures the capacity. */
 const CALLERS = 600

@@ -3,9 +3,9 @@ import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { gateway } from '@loopgate/testkit/gateway'
 import { privateRedis } from '@loopgate/testkit/redis'
+import { createScope } from '@loopgate/testkit/scope'
 import { cerebrasSim } from '@loopgate/testkit/sim'
 import { Agent, request } from 'undici'
-import { createScope } from '@loopgate/testkit/scope'
 
 /** What is left behind at one moment. */
 type Leftovers = {

@@ -38,8 +38,8 @@ const DEFAULTS = { share: 0.2, floor: 3, maxTries: 3, maxBackoffMs: 5000, random
  * Repetitions of failed requests, within a budget: an upstream that is in trouble gets no more than a
  * fifth on top. A request that is to be repeated counts from its failure to its end, its backoff
  * included; and each request earns a fifth of a repetition, or those that end quickly would make room for
- * one after the other. Where few are under way the floor is all that binds. The backoff is drawn evenly from nothing to its bound (full jitter), so that those who
- * failed together do not come back together.
+ * one after the other. Where few are under way the floor is all that binds. The backoff is drawn evenly
+ * from nothing to its bound (full jitter), so that those who failed together do not come back together.
  */
 export function createRetries(options: RetriesOptions = {}): Retries {
   const { share, floor, maxTries, maxBackoffMs, random } = { ...DEFAULTS, ...options }

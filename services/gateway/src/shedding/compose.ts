@@ -15,7 +15,7 @@ type Limits = Pick<Config, 'LOOPGATE_SHED_DELAY_MS' | 'LOOPGATE_SHED_HEAP_PERCEN
 export function composeShedding(clock: Clock, config: Limits): Shedding {
   const bodies = { bytes: 0 }
   const delay = createDelayReader()
-  const governor = createGovernor({ clock, meanDelayMs: delay.read }, { limitMs: config.LOOPGATE_SHED_DELAY_MS })
+  const governor = createGovernor({ clock, loopDelayMs: delay.read }, { limitMs: config.LOOPGATE_SHED_DELAY_MS })
   const limits = { heapShare: config.LOOPGATE_SHED_HEAP_PERCENT / 100, bodyBytes: config.LOOPGATE_SHED_BODY_BYTES }
   const read = () => {
     const { used_heap_size: used, heap_size_limit: limit } = getHeapStatistics()

@@ -40,7 +40,7 @@ const FREE_MS = 5_000
  * and what comes may be four times as much by then.
  */
 export function createGovernor(
-  { clock, meanDelayMs }: { clock: Clock; meanDelayMs: () => number },
+  { clock, loopDelayMs }: { clock: Clock; loopDelayMs: () => number },
   { limitMs }: { limitMs: number },
 ): Governor {
   /** Bound of what is taken on, a ms. */
@@ -93,7 +93,7 @@ export function createGovernor(
     shown = Math.max(ends, shown * FORGET)
     counts.came = counts.taken = counts.ended = 0
 
-    const delayMs = meanDelayMs()
+    const delayMs = loopDelayMs()
     late = delayMs > limitMs ? late + 1 : 0
     // What waits is being worked off: cutting further would end in idleness.
     const settles = delayMs - ((before - delayMs) * SETTLED_MS) / pastMs <= limitMs

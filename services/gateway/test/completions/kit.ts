@@ -37,12 +37,7 @@ export async function post(
   return await send(url + path, { key: apiKey, body, headers })
 }
 
-/** A metric of the gateway, 0 if it is not there. */
-export async function metric({ url }: TestGateway, name: string): Promise<number> {
-  const text = await (await fetch(`${url}/metrics`)).text()
-  const line = text.split('\n').find((entry) => entry.startsWith(`${name} `))
-  return Number(line?.split(' ').at(-1) ?? 0)
-}
+export { metric } from '@loopgate/testkit/metrics'
 
 /** What an upstream of the test's own answers when all is well. */
 export const answer = (call: ScratchCall, text = 'hello') =>

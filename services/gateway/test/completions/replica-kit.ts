@@ -1,5 +1,6 @@
 import { until as untilWithin } from '@loopgate/testkit/until'
 import { type GatewayOptions, gatewayProcess, type TestGatewayProcess } from '@loopgate/testkit/gateway'
+import { metric } from '@loopgate/testkit/metrics'
 import { redis } from '@loopgate/testkit/redis'
 import type { Test } from 'tap'
 import { post, QUESTION } from './kit.ts'
@@ -37,11 +38,7 @@ export async function processes(t: Test, count: number, options: GatewayOptions)
 /** Waits for what another process does and does not tell. */
 export const until = (holds: () => Promise<boolean>): Promise<void> => untilWithin(holds, 20_000)
 
-export async function metric({ url }: { url: string }, name: string): Promise<number> {
-  const text = await (await fetch(`${url}/metrics`)).text()
-  const line = text.split('\n').find((entry) => entry.startsWith(`${name} `))
-  return Number(line?.split(' ').at(-1) ?? 0)
-}
+export { metric }
 
 /** Whether a flight is followed on this replica. */
 export const follows = (gate: Gate) =>

@@ -1,3 +1,4 @@
+import { sumOf } from '@loopgate/testkit/metrics'
 import { privateRedis, redis } from '@loopgate/testkit/redis'
 import { cerebrasSim } from '@loopgate/testkit/sim'
 import t, { type Test } from 'tap'
@@ -26,9 +27,6 @@ const AT_ONCE = { 'x-loopgate-deadline-ms': '0' }
 const crowd = (gates: readonly Gate[], count: number, body: object) =>
   Promise.all(Array.from({ length: count }, (_, n) => post(gates[n % gates.length] as Gate, body, PATIENT)))
 
-const sum = async (gates: readonly Gate[], name: string): Promise<number> =>
-  (await Promise.all(gates.map((gate) => metric(gate, name)))).reduce((a, b) => a + b, 0)
-
 const CALLS = 'loopgate_upstream_answers_total{upstream="cerebras",organisation="default",result='
 
 for (const [what, requests, tokens, count, body] of [
@@ -44,7 +42,7 @@ for (const [what, requests, tokens, count, body] of [
     // The provider and Redis each refill by a clock of their own, and round.
     const { requests: sent } = await sim.stats()
     t.ok(sent <= count + 2, `${sent} sent for ${count}: nothing that the provider refused`)
-    t.equal(await sum(gates, `${CALLS}"ok"}`), count)
+    t.equal(await sumOf(gates, `${CALLS}"ok"}`), count)
     const served = await Promise.all(gates.map((gate) => metric(gate, `${CALLS}"ok"}`)))
     t.strictSame(served, [count / 3, count / 3, count / 3], 'and each had its callers')
   })
@@ -55,7 +53,7 @@ t.test('a bucket that nobody knew of: the first crowd is refused by the provider
   const gates = await processes(t, 3, { upstreamUrl: sim.url, redis: await redis(t), env: common })
   const replies = await crowd(gates, 315, small)
   t.strictSame(new Set(replies.map(({ status }) => status)), new Set([200]))
-  t.equal(await sum(gates, `${CALLS}"ok"}`), 315)
+  t.equal(await sumOf(gates, `${CALLS}"ok"}`), 315)
   // Those that were on their way when the first refusal came; from then on all know the limit.
   t.ok((await sim.stats()).requests <= 315 * 1.2, `${(await sim.stats()).requests} calls for 315`)
 })
@@ -80,7 +78,7 @@ t.test(
     t.ok(through[0] + through[1] < 240, 'what was given ends')
     const patient = await crowd([one, two], 4, small)
     t.strictSame(new Set(patient.map(({ status }) => status)), new Set([200]), 'and what is refilled is there for both')
-    t.ok((await sum([one, two], `${CALLS}"requests_exhausted"}`)) <= 2, 'the provider has refused nothing')
+    t.ok((await sumOf([one, two], `${CALLS}"requests_exhausted"}`)) <= 2, 'the provider has refused nothing')
 
     process.kill(server.pid, 'SIGCONT')
     // A refusal that the one meets is known to the other only through Redis.

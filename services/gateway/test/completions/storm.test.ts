@@ -1,10 +1,11 @@
 import { manualClock } from '@loopgate/testkit/clock'
 import { gateway } from '@loopgate/testkit/gateway'
+import { sumOf } from '@loopgate/testkit/metrics'
 import { redis } from '@loopgate/testkit/redis'
 import { cerebrasSim } from '@loopgate/testkit/sim'
 import { until } from '@loopgate/testkit/until'
 import t from 'tap'
-import { metric, post, QUESTION } from './kit.ts'
+import { post, QUESTION } from './kit.ts'
 
 const SOON_MS = 20_000
 const WINDOW_MS = 100
@@ -39,11 +40,7 @@ for (const [kind, perWindow, replicas] of [
       }
       /** Nothing is on its way: whoever is not answered waits. */
       const settled = () => until(async () => (await waiting()) + answered === asked, SOON_MS)
-      const waiting = async () =>
-        (await Promise.all(gates.map((gate) => metric(gate, 'loopgate_queue_depth{class="loop"}')))).reduce(
-          (a, b) => a + b,
-          0,
-        )
+      const waiting = () => sumOf(gates, 'loopgate_queue_depth{class="loop"}')
 
       const windows: number[] = []
       let before = 0

@@ -67,8 +67,4 @@ export async function until<T>(ask: () => Promise<T | undefined> | T | undefined
   }
 }
 
-/** Value of one series in the Prometheus text, 0 if it is not there. */
-export function series(metrics: string, name: string): number {
-  const line = metrics.split('\n').find((text) => text.startsWith(`${name} `))
-  return line === undefined ? 0 : Number(line.slice(name.length + 1))
-}
+export { series } from '@loopgate/testkit/metrics'
